@@ -1,0 +1,8 @@
+/** Real chance, fit for keys. */
+import { randomBytes } from 'node:crypto';
+import type { Random } from '../env.ts';
+
+export const systemRandom: Random = {
+  next: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
+  bytes: (count) => new Uint8Array(randomBytes(count)),
+};

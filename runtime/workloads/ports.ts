@@ -1,0 +1,140 @@
+/**
+ * What the supervisor asks of the world, in terms of intent. Real adapters beside this file, simulated ones in
+ * `test/sim/`; both pass the suites in `test/contract/`.
+ */
+import type { Container, ContainerState, Pod, PodStatus } from '../../protocol/kubernetes.ts';
+
+/** A pod of this node with everything it names, as the view has it. */
+export interface DesiredPod {
+  pod: Pod;
+  /** `ConfigMap/NAME` and `Secret/NAME` of the pod's namespace to decoded values. Missing: not (yet) in the view. */
+  files: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>;
+}
+
+/** What identifies one process beyond doubt, also after a crash of the runtime: pids are re-used. */
+export interface ProcessIdentity {
+  pid: number;
+  /** Field 22 of /proc/PID/stat: clock ticks after boot at which it started. */
+  startTicks: number;
+  bootId: string;
+}
+
+/** The durable memory of one container of one pod: written before the spawn (the intent) and at each change. */
+export interface ContainerRecord {
+  name: string;
+  /** Random, in the child's environment as STILE_INSTANCE: finds a child whose spawn was not recorded in time. */
+  instanceId: string;
+  restartCount: number;
+  /** `intended`: spawn asked for, not confirmed. */
+  phase: 'waiting' | 'intended' | 'running' | 'exited';
+  process?: ProcessIdentity;
+  state: ContainerState;
+  lastState?: ContainerState;
+  /** Wall-clock ms before which it is not started again. */
+  notBeforeMs: number;
+  imageDigest?: string;
+}
+
+export interface PodRecord {
+  uid: string;
+  namespace: string;
+  name: string;
+  /** Hash of what the pod asks of a container; a different one means another pod. */
+  specHash: string;
+  /** The pod as it was accepted: what an orphan is stopped by when the view no longer has it. */
+  pod: Pod;
+  containers: ContainerRecord[];
+  /** Set once its end was asked for: wall-clock ms. */
+  stoppingSinceMs?: number;
+  /** Loopback address that the pod keeps for its life. */
+  podIP: string;
+}
+
+/** Durable records of the supervisor; `save` resolves when the record would survive a power cut. */
+export interface PodRecords {
+  load(): Promise<PodRecord[]>;
+  save(record: PodRecord): Promise<void>;
+  remove(uid: string): Promise<void>;
+}
+
+export interface SpawnRequest {
+  instanceId: string;
+  /** Resolved executable and its arguments. */
+  file: string;
+  args: string[];
+  cwd: string;
+  env: Record<string, string>;
+  /** Appended to; stdout and stderr both. The child writes it itself, so that it outlives the runtime. */
+  logFile: string;
+}
+
+export interface ProcessExit {
+  /** Undefined for an adopted child, whose parent we are not: counts as failed under OnFailure. */
+  exitCode?: number;
+  signal?: number;
+}
+
+/** Child processes, each in a process group of its own. */
+export interface Processes {
+  /** `E_POD_START` when it cannot be started. `onExit` fires once, also for a child that ends at once. */
+  spawn(request: SpawnRequest, onExit: (exit: ProcessExit) => void): Promise<ProcessIdentity>;
+  /** Watches a child of an earlier runtime; undefined when that very process is gone. */
+  adopt(identity: ProcessIdentity, onExit: (exit: ProcessExit) => void): Promise<boolean>;
+  /** A live process whose environment carries STILE_INSTANCE=instanceId, for intents that were not confirmed. */
+  find(instanceId: string): Promise<ProcessIdentity | undefined>;
+  /** Sends to the whole group; a group that is gone is no error. */
+  signal(identity: ProcessIdentity, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+}
+
+/** An image that is complete on this node. */
+export interface LocalImage {
+  /** `sha256:…` of the manifest. */
+  digest: string;
+  /** Absolute directory with the unpacked file system; read-only to us. */
+  rootDirectory: string;
+  config: { entrypoint: string[]; cmd: string[]; env: string[]; workingDir: string };
+}
+
+export interface Images {
+  /**
+   * The image in the store, fetching and unpacking what is missing. Content that is complete needs no network.
+   * Errors: `E_IMAGE_NOT_FOUND`, `E_IMAGE_DIGEST`, `E_IMAGE_INVALID`, `E_LINK_UNREACHABLE`.
+   */
+  ensure(digest: string, signal: AbortSignal): Promise<LocalImage>;
+  /** Only what is complete here; never touches the network. */
+  local(digest: string): Promise<LocalImage | undefined>;
+  /** Drops content that no digest of `inUse` needs. */
+  collect(inUse: ReadonlySet<string>): Promise<void>;
+}
+
+/** Files of one pod below the data directory: volumes, env sources, logs. */
+export interface PodFiles {
+  /** Creates directories and writes ConfigMap/Secret volumes; atomic per volume, a no-op when unchanged. */
+  prepare(desired: DesiredPod): Promise<void>;
+  /** Absolute path of a container's log file. */
+  logFile(pod: Pod, container: string): string;
+  /** The last `bytesMax` bytes of it, cut at a line. */
+  logTail(pod: Pod, container: string, bytesMax: number): Promise<string>;
+  /** Truncates logs above their bound (copy-truncate). */
+  rotateLogs(pod: Pod): Promise<void>;
+  remove(uid: string): Promise<void>;
+  /** What a child gets for its container: file, args, cwd, env, before instance id and pod variables. */
+  resolve(desired: DesiredPod, container: Container, image: LocalImage): Promise<ResolvedCommand>;
+}
+
+export interface ResolvedCommand {
+  file: string;
+  args: string[];
+  cwd: string;
+  env: Record<string, string>;
+}
+
+/** What the supervisor tells the rest of the runtime; delivery is the outbox's business. */
+export interface SupervisorOutput {
+  /** The latest status wins. */
+  podStatus(pod: Pod, status: PodStatus): void;
+  /** A pod that was asked to end is gone: process, files and record. */
+  podGone(pod: Pod): void;
+  /** Becomes a core/v1 Event at the hub, exactly once. */
+  podEvent(pod: Pod, event: { type: 'Normal' | 'Warning'; reason: string; message: string }): void;
+}
