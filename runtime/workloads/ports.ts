@@ -2,7 +2,7 @@
  * What the supervisor asks of the world, in terms of intent. Real adapters beside this file, simulated ones in
  * `test/sim/`; both pass the suites in `test/contract/`.
  */
-import type { Container, ContainerState, Pod, PodStatus } from '../../protocol/kubernetes.ts';
+import type { Condition, Container, ContainerState, Pod, PodStatus } from '../../protocol/kubernetes.ts';
 
 /** A pod of this node with everything it names, as the view has it. */
 export interface DesiredPod {
@@ -22,16 +22,21 @@ export interface ProcessIdentity {
 /** The durable memory of one container of one pod: written before the spawn (the intent) and at each change. */
 export interface ContainerRecord {
   name: string;
-  /** Random, in the child's environment as STILE_INSTANCE: finds a child whose spawn was not recorded in time. */
-  instanceId: string;
+  /**
+   * Random, in the child's environment as STILE_INSTANCE: finds a child whose spawn was not recorded in time.
+   * Of the latest start; missing before the first.
+   */
+  instanceId?: string;
   restartCount: number;
   /** `intended`: spawn asked for, not confirmed. */
   phase: 'waiting' | 'intended' | 'running' | 'exited';
   process?: ProcessIdentity;
   state: ContainerState;
   lastState?: ContainerState;
-  /** Wall-clock ms before which it is not started again. */
+  /** Wall-clock ms before which it is not started again; 0 for at once. */
   notBeforeMs: number;
+  /** The pause that the next failure brings; 0 after the first start and after a long good run. */
+  backoffMs: number;
   imageDigest?: string;
 }
 
@@ -48,6 +53,10 @@ export interface PodRecord {
   stoppingSinceMs?: number;
   /** Loopback address that the pod keeps for its life. */
   podIP: string;
+  /** RFC 3339; when the node accepted the pod. */
+  startTime: string;
+  /** As last computed: keeps `lastTransitionTime` where it was. */
+  conditions: Condition[];
 }
 
 /** Durable records of the supervisor; `save` resolves when the record would survive a power cut. */
@@ -59,7 +68,9 @@ export interface PodRecords {
 
 export interface SpawnRequest {
   instanceId: string;
-  /** Resolved executable and its arguments. */
+  /** True: `file` is a JavaScript module that the runtime's own engine runs (class `js`). */
+  engine: boolean;
+  /** Resolved executable or module, and its arguments. */
   file: string;
   args: string[];
   cwd: string;
@@ -78,12 +89,17 @@ export interface ProcessExit {
 export interface Processes {
   /** `E_POD_START` when it cannot be started. `onExit` fires once, also for a child that ends at once. */
   spawn(request: SpawnRequest, onExit: (exit: ProcessExit) => void): Promise<ProcessIdentity>;
-  /** Watches a child of an earlier runtime; undefined when that very process is gone. */
+  /** Watches a child of an earlier runtime; false when that very process is gone. */
   adopt(identity: ProcessIdentity, onExit: (exit: ProcessExit) => void): Promise<boolean>;
   /** A live process whose environment carries STILE_INSTANCE=instanceId, for intents that were not confirmed. */
   find(instanceId: string): Promise<ProcessIdentity | undefined>;
   /** Sends to the whole group; a group that is gone is no error. */
   signal(identity: ProcessIdentity, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  /**
+   * Kills whatever still carries STILE_INSTANCE=instanceId: what an ended child left behind, also outside its group.
+   * Resolves to how many that were.
+   */
+  sweep(instanceId: string): Promise<number>;
 }
 
 /** An image that is complete on this node. */
@@ -109,8 +125,13 @@ export interface Images {
 
 /** Files of one pod below the data directory: volumes, env sources, logs. */
 export interface PodFiles {
-  /** Creates directories and writes ConfigMap/Secret volumes; atomic per volume, a no-op when unchanged. */
+  /**
+   * Creates directories and writes ConfigMap/Secret volumes; atomic per volume, a no-op when unchanged. Keeps
+   * `desired.files` for `recall`. Errors: `E_POD_INVALID` for what is missing or cannot be had here.
+   */
   prepare(desired: DesiredPod): Promise<void>;
+  /** The `files` of the last `prepare`, for a start without a view; empty when there was none. */
+  recall(uid: string): Promise<DesiredPod['files']>;
   /** Absolute path of a container's log file. */
   logFile(pod: Pod, container: string): string;
   /** The last `bytesMax` bytes of it, cut at a line. */
@@ -118,11 +139,23 @@ export interface PodFiles {
   /** Truncates logs above their bound (copy-truncate). */
   rotateLogs(pod: Pod): Promise<void>;
   remove(uid: string): Promise<void>;
-  /** What a child gets for its container: file, args, cwd, env, before instance id and pod variables. */
-  resolve(desired: DesiredPod, container: Container, image: LocalImage): Promise<ResolvedCommand>;
+  /**
+   * Everything that a child gets for its container, STILE_INSTANCE excepted. Errors: `E_POD_INVALID` for a
+   * configuration that does not resolve, `E_POD_START` for a command that is not there.
+   */
+  resolve(desired: DesiredPod, container: Container, image: LocalImage, place: PodPlace): Promise<ResolvedCommand>;
+}
+
+/** Where a pod runs: what `fieldRef` and the pod variables are made of. */
+export interface PodPlace {
+  podIP: string;
+  hostIP: string;
+  nodeName: string;
 }
 
 export interface ResolvedCommand {
+  /** As in `SpawnRequest`. */
+  engine: boolean;
   file: string;
   args: string[];
   cwd: string;
