@@ -19,7 +19,12 @@ export interface Column {
 export interface FieldFault {
   /** e.g. `spec.type` */
   field: string;
-  reason: 'FieldValueInvalid' | 'FieldValueRequired' | 'FieldValueForbidden' | 'FieldValueNotSupported';
+  reason:
+    | 'FieldValueInvalid'
+    | 'FieldValueRequired'
+    | 'FieldValueForbidden'
+    | 'FieldValueNotSupported'
+    | 'FieldValueDuplicate';
   message: string;
 }
 

@@ -1,0 +1,62 @@
+/** The table of kinds that the hub knows. A new kind is a new row here. */
+import { AppError } from '../../protocol/errors.ts';
+import type { KubeObject } from '../../protocol/kubernetes.ts';
+import { configMapKind, secretKind } from './config.ts';
+import { deploymentKind } from './deployment.ts';
+import { eventKind } from './event.ts';
+import { apiVersionOf, type Kind } from './kind.ts';
+import { leaseKind } from './lease.ts';
+import { namespaceKind } from './namespace.ts';
+import { nodeKind } from './node.ts';
+import { nodePoolKind } from './node-pool.ts';
+import { podKind } from './pod.ts';
+import { yurtAppSetKind } from './yurt-app-set.ts';
+
+export {
+  configMapKind,
+  deploymentKind,
+  eventKind,
+  leaseKind,
+  namespaceKind,
+  nodeKind,
+  nodePoolKind,
+  podKind,
+  secretKind,
+  yurtAppSetKind,
+};
+
+export const kinds: readonly Kind[] = Object.freeze([
+  namespaceKind,
+  nodeKind,
+  podKind,
+  configMapKind,
+  secretKind,
+  eventKind,
+  leaseKind,
+  deploymentKind,
+  nodePoolKind,
+  yurtAppSetKind,
+]);
+
+const byPlural = new Map(kinds.map((kind) => [`${kind.group}/${kind.version}/${kind.plural}`, kind]));
+const byKind = new Map(kinds.map((kind) => [`${apiVersionOf(kind)} ${kind.kind}`, kind]));
+
+/** The row behind a URL, e.g. `('apps', 'v1', 'deployments')`. */
+export function kindByPlural(group: string, version: string, plural: string): Kind | undefined {
+  return byPlural.get(`${group}/${version}/${plural}`);
+}
+
+/** The row behind an object's `apiVersion` and `kind`. */
+export function kindOf(apiVersion: string, kindName: string): Kind | undefined {
+  return byKind.get(`${apiVersion} ${kindName}`);
+}
+
+/** The row of `object`. `E_INPUT_INVALID` when there is none. */
+export function kindForObject(object: Pick<KubeObject, 'apiVersion' | 'kind'>): Kind {
+  const kind = kindOf(object.apiVersion, object.kind);
+  if (kind !== undefined) return kind;
+  throw new AppError(
+    'E_INPUT_INVALID',
+    `no kind "${object.kind}" of version "${object.apiVersion}" is known here: check apiVersion and kind`,
+  );
+}
