@@ -21,8 +21,8 @@ const digest = bytes(16);
 const handle = uint(0xffff_ffff);
 const revision = uint();
 
-/** What a node holds of one section. */
-export const cursor = struct({ scope: uint(255), uid, revision, digest });
+/** What a node holds of one section. Revisions are ordered within the `incarnation` that gave them out. */
+export const cursor = struct({ scope: uint(255), uid, incarnation: text(32), revision, digest });
 /** One object of a section: its key, the section's revision at which it last changed, its encoded bytes. */
 export const put = struct({ key, revision, bytes: bytes(limits.objectBytesMax) });
 /** What a node holds of one object: enough for the hub to see whether it differs. `hash` is 8 bytes, see `digest.ts`. */
@@ -49,8 +49,6 @@ export const messages = {
       versionMax: uint(0xffff),
       node: text(limits.nameBytesMax),
       epoch,
-      /** The hub's incarnation that this node last spoke with; empty at first. */
-      incarnation: text(32),
       bootId: text(64),
       agent: text(128),
       capabilities: list(text(64), 64),

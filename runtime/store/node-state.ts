@@ -1,0 +1,123 @@
+/**
+ * All that a terminal remembers, and the changes it can make to it. Changes are data: the journal makes them durable
+ * (SQLite rows, or a simulated disk), `applyChange` gives the same state on any copy. Events are not kept in memory:
+ * they are read from the journal when they are sent.
+ */
+import type { Json } from '../../protocol/kubernetes.ts';
+import { applyViewChange, type Sections, type ViewChange } from '../../protocol/view-replica.ts';
+import type { PodRecord } from '../workloads/ports.ts';
+
+export interface StoredEvent {
+  epoch: string;
+  seq: number;
+  type: string;
+  timeMs: number;
+  data: Json;
+  /** The app's own name for the event, if it gave one. */
+  id?: string;
+}
+
+/** What is stored of one epoch's events. */
+export interface EpochEvents {
+  epoch: string;
+  /** Lowest stored sequence; `last + 1` when none is stored. */
+  floor: number;
+  last: number;
+  acked: number;
+}
+
+export interface NodeState {
+  /** Random, new whenever the store is created or restored. */
+  epoch: string;
+  /** Of the hub that was last spoken with. */
+  incarnation: string;
+  sections: Sections;
+  pods: Map<string, PodRecord>;
+  /** Oldest first, the current one last. */
+  epochs: EpochEvents[];
+  /** Wall-clock ms that the clock has certainly passed. */
+  timeFloorMs: number;
+}
+
+export type NodeChange =
+  | ViewChange
+  | { kind: 'hub'; incarnation: string; timeFloorMs: number }
+  /** Consecutive events of one epoch, ascending; at least one. */
+  | { kind: 'events'; events: StoredEvent[] }
+  | { kind: 'event.acked'; epoch: string; seq: number }
+  /** Forgets events of `epoch` up to and with `through`. */
+  | { kind: 'event.pruned'; epoch: string; through: number }
+  | { kind: 'pod'; record: PodRecord }
+  | { kind: 'pod.gone'; uid: string };
+
+export interface NodeJournal {
+  /** The state as of the last durable change; a new epoch when the store is new. */
+  load(): Promise<NodeState>;
+  /** Atomic and in order; resolves when durable. The caller applies them to its own copy then. */
+  commit(changes: readonly NodeChange[]): Promise<void>;
+  /** Durable events of `epoch` from `first`, ascending, at most `countMax` and about `bytesMax` bytes. */
+  readEvents(epoch: string, first: number, countMax: number, bytesMax: number): Promise<StoredEvent[]>;
+  /** Count and bytes of the stored events of `epoch` from `first` to `through`, both included. */
+  eventUsage(epoch: string, first: number, through: number): Promise<EventUsage>;
+  close(): Promise<void>;
+}
+
+export interface EventUsage {
+  count: number;
+  bytes: number;
+}
+
+export function emptyState(epoch: string): NodeState {
+  return {
+    epoch,
+    incarnation: '',
+    sections: new Map(),
+    pods: new Map(),
+    epochs: [{ epoch, floor: 1, last: 0, acked: 0 }],
+    timeFloorMs: 0,
+  };
+}
+
+export function applyChange(state: NodeState, change: NodeChange): void {
+  switch (change.kind) {
+    case 'hub':
+      state.incarnation = change.incarnation;
+      state.timeFloorMs = Math.max(state.timeFloorMs, change.timeFloorMs);
+      break;
+    case 'events':
+      for (const event of change.events) epochOf(state, event.epoch).last = event.seq;
+      break;
+    case 'event.acked': {
+      const events = epochOf(state, change.epoch);
+      events.acked = Math.max(events.acked, change.seq);
+      break;
+    }
+    case 'event.pruned': {
+      const events = epochOf(state, change.epoch);
+      events.floor = Math.max(events.floor, change.through + 1);
+      break;
+    }
+    case 'pod':
+      state.pods.set(change.record.uid, change.record);
+      break;
+    case 'pod.gone':
+      state.pods.delete(change.uid);
+      break;
+    default:
+      applyViewChange(state.sections, change);
+  }
+}
+
+export function epochOf(state: NodeState, epoch: string): EpochEvents {
+  let events = state.epochs.find((each) => each.epoch === epoch);
+  if (events === undefined) {
+    events = { epoch, floor: 1, last: 0, acked: 0 };
+    state.epochs.push(events);
+  }
+  return events;
+}
+
+/** What an event counts against the quotas. */
+export function eventSizeBytes(event: Pick<StoredEvent, 'type' | 'data' | 'id'>): number {
+  return JSON.stringify(event.data).length + event.type.length + (event.id?.length ?? 0);
+}

@@ -1,0 +1,267 @@
+/** The terminal's state in one SQLite file: one row per object, event and pod, one transaction per group of changes. */
+import type { Json } from '../../protocol/kubernetes.ts';
+import { Database, type Row, type Schema, type Statement } from '../../protocol/node/sqlite.ts';
+import { type Entry, entryOf, SectionContent } from '../../protocol/section-content.ts';
+import { emptySection, type ReplicaSection, sectionId } from '../../protocol/view-replica.ts';
+import type { PodRecord } from '../workloads/ports.ts';
+import {
+  type EventUsage,
+  emptyState,
+  epochOf,
+  type NodeChange,
+  type NodeJournal,
+  type NodeState,
+  type StoredEvent,
+} from './node-state.ts';
+
+const tables = [
+  'CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT',
+  `CREATE TABLE section (scope INTEGER NOT NULL, uid TEXT NOT NULL, incarnation TEXT NOT NULL, revision INTEGER NOT NULL,
+     fresh INTEGER NOT NULL, PRIMARY KEY (scope, uid)) STRICT`,
+  // stage 0 is the active content, 1 what was received for the next one; bytes NULL in a stage marks a delete.
+  `CREATE TABLE entry (scope INTEGER NOT NULL, uid TEXT NOT NULL, stage INTEGER NOT NULL, key TEXT NOT NULL,
+     revision INTEGER NOT NULL, bytes BLOB, PRIMARY KEY (scope, uid, stage, key)) STRICT`,
+  `CREATE TABLE event (epoch TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL,
+     data TEXT NOT NULL, id TEXT, size INTEGER NOT NULL, PRIMARY KEY (epoch, seq)) STRICT`,
+  `CREATE TABLE event_epoch (n INTEGER PRIMARY KEY AUTOINCREMENT, epoch TEXT NOT NULL UNIQUE, last INTEGER NOT NULL,
+     acked INTEGER NOT NULL, pruned INTEGER NOT NULL) STRICT`,
+  'CREATE TABLE pod (uid TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT',
+];
+
+export const nodeSchema: Schema = { newest: tables, version: 1, minReader: 1, migrations: [] };
+
+export class SqliteJournal implements NodeJournal {
+  readonly #db: Database;
+  readonly #newEpoch: string;
+
+  private constructor(db: Database, newEpoch: string) {
+    this.#db = db;
+    this.#newEpoch = newEpoch;
+  }
+
+  /** `newEpoch`: a random one, used when the file is new. Errors: `E_STORE_TOO_NEW`, `E_STORE_FAILED`. */
+  static async open(path: string, newEpoch: string): Promise<SqliteJournal> {
+    return new SqliteJournal(await Database.open(path, nodeSchema), newEpoch);
+  }
+
+  async load(): Promise<NodeState> {
+    const meta = new Map((await this.#db.all('SELECT key, value FROM meta')).map((row) => [row.key, row.value]));
+    const epoch = meta.get('epoch') as string | undefined;
+    if (epoch === undefined) {
+      await this.#db.write([setMeta('epoch', this.#newEpoch), epochRow(this.#newEpoch)]);
+      return emptyState(this.#newEpoch);
+    }
+    const state: NodeState = { ...emptyState(epoch), epochs: [] };
+    state.incarnation = (meta.get('incarnation') as string | undefined) ?? '';
+    state.timeFloorMs = Number(meta.get('timeFloorMs') ?? 0);
+    await this.#loadSections(state);
+    for (const row of await this.#db.all('SELECT uid, record FROM pod'))
+      state.pods.set(row.uid as string, JSON.parse(row.record as string) as PodRecord);
+    for (const row of await this.#db.all('SELECT epoch, last, acked, pruned FROM event_epoch ORDER BY n'))
+      Object.assign(epochOf(state, row.epoch as string), {
+        last: row.last as number,
+        acked: row.acked as number,
+        floor: (row.pruned as number) + 1,
+      });
+    return state;
+  }
+
+  commit(changes: readonly NodeChange[]): Promise<void> {
+    return this.#db.write(changes.flatMap(statementsOf));
+  }
+
+  async readEvents(epoch: string, first: number, countMax: number, bytesMax: number): Promise<StoredEvent[]> {
+    const rows = await this.#db.all(
+      'SELECT epoch, seq, type, time_ms, data, id, size FROM event WHERE epoch = ? AND seq >= ? ORDER BY seq LIMIT ?',
+      [epoch, first, countMax],
+    );
+    const events: StoredEvent[] = [];
+    let bytes = 0;
+    for (const row of rows) {
+      bytes += row.size as number;
+      if (events.length > 0 && bytes > bytesMax) break;
+      events.push(eventOf(row));
+    }
+    return events;
+  }
+
+  async eventUsage(epoch: string, first: number, through: number): Promise<EventUsage> {
+    const [row] = await this.#db.all(
+      'SELECT count(*) AS count, coalesce(sum(size), 0) AS bytes FROM event WHERE epoch = ? AND seq BETWEEN ? AND ?',
+      [epoch, first, through],
+    );
+    return { count: row!.count as number, bytes: row!.bytes as number };
+  }
+
+  close(): Promise<void> {
+    return this.#db.close();
+  }
+
+  async #loadSections(state: NodeState): Promise<void> {
+    for (const row of await this.#db.all('SELECT scope, uid, incarnation, revision, fresh FROM section')) {
+      const section: ReplicaSection = emptySection(row.scope as number, row.uid as string);
+      section.incarnation = row.incarnation as string;
+      section.revision = row.revision as number;
+      section.fresh = row.fresh === 1;
+      state.sections.set(sectionId(section.scope, section.uid), section);
+    }
+    const active = new Map<string, Entry[]>();
+    for (const row of await this.#db.all('SELECT scope, uid, stage, key, revision, bytes FROM entry')) {
+      const id = sectionId(row.scope as number, row.uid as string);
+      const bytes = row.bytes as Uint8Array | null;
+      const entry =
+        bytes === null ? undefined : entryOf({ key: row.key as string, revision: row.revision as number, bytes });
+      if (row.stage === 1) state.sections.get(id)?.staged.set(row.key as string, entry);
+      else if (entry !== undefined) active.set(id, [...(active.get(id) ?? []), entry]);
+    }
+    for (const [id, entries] of active) {
+      const section = state.sections.get(id);
+      if (section !== undefined) section.content = SectionContent.of(entries);
+    }
+  }
+}
+
+function eventOf(row: Row): StoredEvent {
+  return {
+    epoch: row.epoch as string,
+    seq: row.seq as number,
+    type: row.type as string,
+    timeMs: row.time_ms as number,
+    data: JSON.parse(row.data as string) as Json,
+    ...(row.id === null ? {} : { id: row.id as string }),
+  };
+}
+
+const setMeta = (key: string, value: string): Statement => ({
+  sql: 'INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+  params: [key, value],
+});
+
+const epochRow = (epoch: string): Statement => ({
+  sql: 'INSERT INTO event_epoch (epoch, last, acked, pruned) VALUES (?, 0, 0, 0) ON CONFLICT (epoch) DO NOTHING',
+  params: [epoch],
+});
+
+function statementsOf(change: NodeChange): Statement[] {
+  switch (change.kind) {
+    case 'hub':
+      return [setMeta('incarnation', change.incarnation), setMeta('timeFloorMs', String(change.timeFloorMs))];
+    case 'events':
+      return eventStatements(change.events);
+    case 'event.acked':
+      return [
+        { sql: 'UPDATE event_epoch SET acked = max(acked, ?) WHERE epoch = ?', params: [change.seq, change.epoch] },
+      ];
+    case 'event.pruned':
+      return [
+        { sql: 'DELETE FROM event WHERE epoch = ? AND seq <= ?', params: [change.epoch, change.through] },
+        {
+          sql: 'UPDATE event_epoch SET pruned = max(pruned, ?) WHERE epoch = ?',
+          params: [change.through, change.epoch],
+        },
+      ];
+    case 'pod':
+      return [
+        {
+          sql: 'INSERT INTO pod VALUES (?, ?) ON CONFLICT (uid) DO UPDATE SET record = excluded.record',
+          params: [change.record.uid, JSON.stringify(change.record)],
+        },
+      ];
+    case 'pod.gone':
+      return [{ sql: 'DELETE FROM pod WHERE uid = ?', params: [change.uid] }];
+    default:
+      return viewStatements(change);
+  }
+}
+
+function eventStatements(events: StoredEvent[]): Statement[] {
+  const rows = events.map((event) => ({ ...event, data: JSON.stringify(event.data), size: eventSizeBytes(event) }));
+  const last = events.at(-1)!;
+  return [
+    {
+      // One call for all rows: each call to SQLite costs a hand-over to the thread pool.
+      sql: `INSERT INTO event SELECT value->>'epoch', value->>'seq', value->>'type', value->>'timeMs', value->>'data',
+              value->>'id', value->>'size' FROM json_each(?)`,
+      params: [JSON.stringify(rows)],
+    },
+    { sql: 'UPDATE event_epoch SET last = ? WHERE epoch = ?', params: [last.seq, last.epoch] },
+  ];
+}
+
+type SectionChange = Exclude<
+  NodeChange,
+  { kind: 'hub' | 'events' | 'event.acked' | 'event.pruned' | 'pod' | 'pod.gone' }
+>;
+
+function viewStatements(change: SectionChange): Statement[] {
+  const id = [change.scope, change.uid];
+  const exists: Statement = {
+    sql: "INSERT INTO section VALUES (?, ?, '', 0, 0) ON CONFLICT (scope, uid) DO NOTHING",
+    params: id,
+  };
+  switch (change.kind) {
+    case 'view.delta':
+      return [
+        exists,
+        ...putStatements(id, 0, change.puts),
+        ...change.deletes.map((key) => deleteStatement(id, 0, key)),
+        { sql: 'UPDATE section SET revision = ? WHERE scope = ? AND uid = ?', params: [change.to, ...id] },
+      ];
+    case 'view.stage':
+      return [
+        exists,
+        ...putStatements(id, 1, change.puts),
+        ...change.deletes.map((key) => ({
+          sql: 'INSERT OR REPLACE INTO entry VALUES (?, ?, 1, ?, 0, NULL)',
+          params: [...id, key],
+        })),
+      ];
+    case 'view.flip':
+      return [exists, ...flipStatements(id, change.incarnation, change.to)];
+    case 'view.reset':
+      return [
+        exists,
+        { sql: 'DELETE FROM entry WHERE scope = ? AND uid = ? AND stage = 1', params: id },
+        { sql: 'UPDATE section SET fresh = ? WHERE scope = ? AND uid = ?', params: [change.fresh ? 1 : 0, ...id] },
+      ];
+    case 'view.drop':
+      return ['entry', 'section'].map((table) => ({
+        sql: `DELETE FROM ${table} WHERE scope = ? AND uid = ?`,
+        params: id,
+      }));
+    default:
+      return change satisfies never;
+  }
+}
+
+function flipStatements(id: (number | string)[], incarnation: string, to: number): Statement[] {
+  const here = 'scope = ? AND uid = ?';
+  return [
+    // A fresh stage replaces everything; a plain one only what it names.
+    {
+      sql: `DELETE FROM entry WHERE ${here} AND stage = 0 AND ((SELECT fresh FROM section WHERE ${here}) = 1
+              OR key IN (SELECT key FROM entry WHERE ${here} AND stage = 1))`,
+      params: [...id, ...id, ...id],
+    },
+    { sql: `DELETE FROM entry WHERE ${here} AND stage = 1 AND bytes IS NULL`, params: id },
+    { sql: `UPDATE entry SET stage = 0 WHERE ${here} AND stage = 1`, params: id },
+    {
+      sql: `UPDATE section SET incarnation = ?, revision = ?, fresh = 0 WHERE ${here}`,
+      params: [incarnation, to, ...id],
+    },
+  ];
+}
+
+function putStatements(id: (number | string)[], stage: number, puts: Entry[]): Statement[] {
+  return puts.map((put) => ({
+    sql: 'INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?)',
+    params: [...id, stage, put.key, put.revision, put.bytes],
+  }));
+}
+
+function deleteStatement(id: (number | string)[], stage: number, key: string): Statement {
+  return {
+    sql: 'DELETE FROM entry WHERE scope = ? AND uid = ? AND stage = ? AND key = ?',
+    params: [...id, stage, key],
+  };
+}
