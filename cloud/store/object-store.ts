@@ -1,0 +1,331 @@
+/**
+ * The store of objects: everything in memory for reads, each write decided by the pure rules, and, where there is a
+ * journal, made durable before anybody hears of it. Without a journal a write is done at once, so that the store
+ * can live in a simulation.
+ *
+ *   writer → decide against what was accepted last → accepted → journal → visible to readers → watches → writer
+ *
+ * Changes that wait together are journalled together. When the journal fails, all accepted changes fail with it,
+ * because later ones may have been decided on top of earlier ones.
+ */
+import { type Env, randomUuid } from '../../protocol/env.ts';
+import { AppError } from '../../protocol/errors.ts';
+import type { KubeObject } from '../../protocol/kubernetes.ts';
+import type { Kind } from '../kinds/kind.ts';
+import { type Change, ChangeLog } from './change-log.ts';
+import { KindTable, tableKey } from './kind-table.ts';
+import { create, type Outcome, remove, stamped, update } from './object-rules.ts';
+import { pageOf } from './page.ts';
+import type {
+  DeleteOptions,
+  ListOptions,
+  ListResult,
+  ResourceStore,
+  Revision,
+  UpdateOptions,
+  Watch,
+  WatchHandler,
+  WatchOptions,
+  WriteOptions,
+} from './resource-store.ts';
+import { compileFilter } from './selector.ts';
+import { Watchers } from './watchers.ts';
+
+/** Where changes are made durable. Calls are made one at a time. */
+export interface Journal {
+  /** Resolves when all of `changes` are durable, or rejects when none is. */
+  append(changes: readonly Change[]): Promise<void>;
+  /** Forgets how the objects came to be what they were at `revision`, not what they were. */
+  fold(revision: number): Promise<void>;
+}
+
+/** What a journal kept of an earlier life. */
+export interface Recovered {
+  revision: number;
+  floor: number;
+  tables: Map<string, KindTable>;
+  changes: readonly Change[];
+}
+
+export interface StoreOptions {
+  /** Changes that are kept for watches that begin in the past, and for pages of older snapshots. */
+  logEntriesMax?: number;
+  /** How many of them are dropped at a time. */
+  compactEntries?: number;
+}
+
+const LOG_ENTRIES_MAX = 8_192;
+const COMPACT_ENTRIES = 1_024;
+/** Accepted changes that may wait for the journal; more writes are refused. */
+const PENDING_CHANGES_MAX = 20_000;
+/** Changes of one call of the journal. */
+const BATCH_CHANGES_MAX = 256;
+/** Tries to find a free name for a generateName. */
+const NAME_TRIES_MAX = 8;
+/** As Kubernetes: five characters without vowels, so that no word comes out. */
+const NAME_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+const NAME_SUFFIX_CHARS = 5;
+const NAME_BASE_CHARS_MAX = 58;
+
+interface Pending {
+  change: Change;
+  resolve(object: KubeObject): void;
+  reject(error: unknown): void;
+}
+
+export class ObjectStore implements ResourceStore {
+  readonly #env: Env;
+  readonly #journal: Journal | undefined;
+  readonly #tables: Map<string, KindTable>;
+  readonly #log: ChangeLog;
+  readonly #watchers: Watchers;
+  readonly #logEntriesMax: number;
+  readonly #compactEntries: number;
+  /** Of the newest visible change. */
+  #revision: number;
+  /** Of the newest accepted change; a number of a failed one is not used again. */
+  #accepted: number;
+  /** Objects as accepted but not yet durable, by kind and key; undefined for a removed one. */
+  readonly #overlay = new Map<string, { revision: number; object: KubeObject | undefined }>();
+  readonly #pending: Pending[] = [];
+  #flushing: Promise<void> | undefined;
+  #closed = false;
+
+  protected constructor(
+    env: Env,
+    journal: Journal | undefined,
+    recovered: Recovered | undefined,
+    options: StoreOptions,
+  ) {
+    this.#env = env;
+    this.#journal = journal;
+    this.#tables = recovered?.tables ?? new Map();
+    this.#revision = this.#accepted = recovered?.revision ?? 0;
+    this.#log = new ChangeLog(recovered?.floor);
+    for (const change of recovered?.changes ?? []) this.#log.append(change);
+    this.#watchers = new Watchers(env.log, this.#log, this.#revision);
+    this.#logEntriesMax = options.logEntriesMax ?? LOG_ENTRIES_MAX;
+    this.#compactEntries = Math.min(options.compactEntries ?? COMPACT_ENTRIES, this.#logEntriesMax);
+  }
+
+  async get(kind: Kind, namespace: string | undefined, name: string): Promise<KubeObject | undefined> {
+    return this.#tables.get(kindKeyOf(kind))?.get(tableKey(kind.namespaced ? namespace : undefined, name));
+  }
+
+  async list(kind: Kind, options: ListOptions = {}): Promise<ListResult> {
+    const matches = compileFilter(kind, options);
+    const kindKey = kindKeyOf(kind);
+    return pageOf(kindKey, this.#tableOf(kindKey), this.#log, this.#revision, options, matches);
+  }
+
+  async create(kind: Kind, object: KubeObject, options: WriteOptions = {}): Promise<KubeObject> {
+    const namespace = namespaceFor(kind, object.metadata.namespace);
+    const name = object.metadata.name || this.#generateName(kind, object);
+    return this.#write(kind, namespace, name, options, (current) => {
+      if (current === undefined)
+        return create(kind, object, {
+          namespace,
+          name,
+          uid: randomUuid(this.#env.random),
+          nowMs: this.#env.clock.now(),
+        });
+      throw new AppError('E_CONFLICT', `${kind.plural} "${name}" already exists`, {
+        details: { reason: 'AlreadyExists', plural: kind.plural, name },
+      });
+    });
+  }
+
+  async update(kind: Kind, object: KubeObject, options: UpdateOptions = {}): Promise<KubeObject> {
+    const { name } = object.metadata;
+    const namespace = namespaceFor(kind, object.metadata.namespace);
+    return this.#write(kind, namespace, name, options, (current) =>
+      update(kind, current ?? notFound(kind, name), object, options),
+    );
+  }
+
+  async delete(
+    kind: Kind,
+    namespace: string | undefined,
+    name: string,
+    options: DeleteOptions = {},
+  ): Promise<KubeObject> {
+    const place = kind.namespaced ? namespace : undefined;
+    return this.#write(kind, place, name, options, (current) =>
+      remove(kind, current ?? notFound(kind, name), options, this.#env.clock.now()),
+    );
+  }
+
+  watch(kind: Kind, options: WatchOptions, handler: WatchHandler): Watch {
+    this.#assertOpen();
+    const from = Number(options.from);
+    if (options.from === '' || !Number.isSafeInteger(from) || from < 0)
+      throw new AppError('E_INPUT_INVALID', `invalid resource version "${options.from}": use that of a list`);
+    // A revision that was never given out belongs to another life of this store: the watcher must list again.
+    if (from > this.#revision)
+      throw new AppError('E_REVISION_EXPIRED', `unknown resource version ${from}: list again and watch from there`);
+    this.#log.assertReaches(from);
+    return this.#watchers.add(kindKeyOf(kind), from, compileFilter(kind, options), handler);
+  }
+
+  revision(): Revision {
+    return String(this.#revision);
+  }
+
+  /** Waits for what was accepted, then ends all watches. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#flushing;
+    this.#watchers.endAll(new AppError('E_CANCELLED', 'the store was closed'));
+  }
+
+  #write(
+    kind: Kind,
+    namespace: string | undefined,
+    name: string,
+    options: WriteOptions,
+    decide: (current: KubeObject | undefined) => Outcome,
+  ): Promise<KubeObject> | KubeObject {
+    this.#assertOpen();
+    const kindKey = kindKeyOf(kind);
+    const key = tableKey(namespace, name);
+    const current = this.#acceptedObject(kindKey, key);
+    const { effect, object } = decide(current);
+    if (options.dryRun) return object;
+    // What was found unchanged may itself still be on its way to the disk.
+    if (effect === 'keep') return this.#flushing === undefined ? object : this.#flushing.then(() => object);
+    const revision = this.#accepted + 1;
+    const stampedObject = stamped(object, revision);
+    return this.#accept({
+      revision,
+      kindKey,
+      key,
+      previous: current,
+      next: effect === 'put' ? stampedObject : undefined,
+      object: stampedObject,
+    });
+  }
+
+  #accept(change: Change): Promise<KubeObject> | KubeObject {
+    if (this.#pending.length >= PENDING_CHANGES_MAX)
+      throw new AppError('E_STORE_FAILED', `more than ${PENDING_CHANGES_MAX} writes are waiting for the disk`);
+    this.#accepted = change.revision;
+    if (this.#journal === undefined) {
+      this.#commit([change]);
+      this.#compactMemory();
+      return change.object;
+    }
+    this.#overlay.set(overlayKey(change), { revision: change.revision, object: change.next });
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ change, resolve, reject });
+      this.#flushing ??= this.#flush(this.#journal!);
+    });
+  }
+
+  /** One call of the journal after the other, until nothing waits. */
+  async #flush(journal: Journal): Promise<void> {
+    // Let all writes of this tick join the first batch.
+    await Promise.resolve();
+    while (this.#pending.length > 0) {
+      const batch = this.#pending.splice(0, BATCH_CHANGES_MAX);
+      try {
+        await journal.append(batch.map(({ change }) => change));
+      } catch (error) {
+        this.#fail(batch, error);
+        continue;
+      }
+      this.#commit(batch.map(({ change }) => change));
+      for (const { change, resolve } of batch) resolve(change.object);
+      await this.#compactJournal(journal);
+    }
+    this.#flushing = undefined;
+  }
+
+  #commit(changes: Change[]): void {
+    for (const change of changes) {
+      const table = this.#tableOf(change.kindKey);
+      if (change.next === undefined) table.remove(change.key);
+      else table.put(change.key, change.next);
+      this.#log.append(change);
+      this.#revision = change.revision;
+      if (this.#overlay.get(overlayKey(change))?.revision === change.revision) this.#overlay.delete(overlayKey(change));
+    }
+    this.#watchers.tell();
+  }
+
+  #fail(batch: Pending[], error: unknown): void {
+    const failed = [...batch, ...this.#pending.splice(0)];
+    this.#overlay.clear();
+    this.#env.log.error('store write failed', { changeCount: failed.length, err: error });
+    for (const { reject } of failed) reject(error);
+  }
+
+  #compactMemory(): void {
+    if (this.#log.length < this.#logEntriesMax) return;
+    this.#log.drop(this.#compactEntries, this.#watchers.told);
+    this.#watchers.bookmark();
+  }
+
+  async #compactJournal(journal: Journal): Promise<void> {
+    if (this.#log.length < this.#logEntriesMax) return;
+    this.#compactMemory();
+    try {
+      await journal.fold(this.#log.floor);
+    } catch (error) {
+      // The journal keeps more than it must; the next compaction folds it all.
+      this.#env.log.warn('store compaction failed', { revision: this.#log.floor, err: error });
+    }
+  }
+
+  #acceptedObject(kindKey: string, key: string): KubeObject | undefined {
+    const accepted = this.#overlay.get(`${kindKey}\0${key}`);
+    return accepted === undefined ? this.#tables.get(kindKey)?.get(key) : accepted.object;
+  }
+
+  #generateName(kind: Kind, { metadata }: KubeObject): string {
+    const base = metadata.generateName?.slice(0, NAME_BASE_CHARS_MAX);
+    if (!base) throw new AppError('E_INPUT_INVALID', `a ${kind.kind} needs metadata.name or metadata.generateName`);
+    for (let tries = 0; tries < NAME_TRIES_MAX; tries++) {
+      let name = base;
+      for (let count = 0; count < NAME_SUFFIX_CHARS; count++)
+        name += NAME_ALPHABET[Math.floor(this.#env.random.next() * NAME_ALPHABET.length)];
+      if (this.#acceptedObject(kindKeyOf(kind), tableKey(metadata.namespace, name)) === undefined) return name;
+    }
+    throw new AppError('E_CONFLICT', `no free name was found for generateName "${metadata.generateName}": try again`, {
+      details: { reason: 'AlreadyExists', plural: kind.plural, name: metadata.generateName },
+    });
+  }
+
+  #tableOf(kindKey: string): KindTable {
+    let table = this.#tables.get(kindKey);
+    if (table === undefined) {
+      table = new KindTable();
+      this.#tables.set(kindKey, table);
+    }
+    return table;
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new AppError('E_CANCELLED', 'the store was closed');
+  }
+}
+
+/** Objects of all versions of a kind are one set. */
+function kindKeyOf(kind: Kind): string {
+  return `${kind.group}/${kind.plural}`;
+}
+
+function overlayKey(change: Change): string {
+  return `${change.kindKey}\0${change.key}`;
+}
+
+function namespaceFor(kind: Kind, namespace: string | undefined): string | undefined {
+  if (!kind.namespaced) return undefined;
+  if (namespace) return namespace;
+  throw new AppError('E_INPUT_INVALID', `a ${kind.kind} lives in a namespace: set metadata.namespace`);
+}
+
+function notFound(kind: Kind, name: string): never {
+  throw new AppError('E_NOT_FOUND', `${kind.plural} "${name}" not found`, {
+    details: { reason: 'NotFound', plural: kind.plural, name },
+  });
+}
