@@ -86,6 +86,8 @@ export const errorTable = {
   E_REVISION_EXPIRED: { wire: 102, retry: 'now', http: 410 },
   /** The caller may not do this. */
   E_FORBIDDEN: { wire: 103, retry: 'never', http: 403 },
+  /** The terminal that has to do it is away; it is done when it returns. */
+  E_NODE_OFFLINE: { wire: 104, retry: 'later', http: 503 },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorTable;

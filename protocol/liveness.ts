@@ -14,6 +14,10 @@ export interface LivenessOptions {
 
 export type Due = 'beat' | 'silent' | 'unacknowledged';
 
+/** A watch looks again at least so often: what is awaited can change while it sleeps. */
+const WATCH_STEP_MS = 5_000;
+const WATCH_STEP_MIN_MS = 50;
+
 export class Liveness {
   #options: LivenessOptions;
   #sentAtMs: number;
@@ -59,8 +63,12 @@ export class Liveness {
     return undefined;
   }
 
-  /** Monotonic ms at which `due` can next say something, if nothing happens until then. */
-  nextDueMs(): number {
+  /** How long a watch may sleep before it asks `due` again. */
+  pauseMs(nowMs: number): number {
+    return Math.min(WATCH_STEP_MS, Math.max(WATCH_STEP_MIN_MS, this.#nextDueMs() - nowMs));
+  }
+
+  #nextDueMs(): number {
     return Math.min(
       this.#receivedAtMs + this.#options.silenceMs,
       this.#awaitingSinceMs === undefined ? Number.POSITIVE_INFINITY : this.#awaitingSinceMs + this.#options.ackMs,

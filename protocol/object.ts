@@ -7,7 +7,7 @@ import type { Json, KubeObject } from './kubernetes.ts';
 import { limits } from './limits.ts';
 import { decode, encode } from './msgpack.ts';
 import { type KnownKind, knownKinds } from './objects/known-kinds.ts';
-import type { Field, Struct } from './objects/object-schema.ts';
+import type { Field, Struct, Words } from './objects/object-schema.ts';
 import { prescan } from './prescan.ts';
 
 type JsonMap = { [key: string]: Json };
@@ -91,9 +91,15 @@ function structToWire(struct: Struct, object: JsonMap): unknown[] {
 /** Undefined when `value` is not what the schema expects: it goes with the rest then, as it is. */
 function fieldToWire(field: Field, value: Json): unknown {
   if (field === 'json') return value;
-  if (!('listOf' in field)) return isMap(value) ? structToWire(field, value) : undefined;
+  if ('words' in field) return wordToWire(field, value);
+  if ('fields' in field) return isMap(value) ? structToWire(field, value) : undefined;
   if (!Array.isArray(value) || !value.every(isMap)) return undefined;
   return value.map((item) => structToWire(field.listOf, item));
+}
+
+function wordToWire({ indexByWord }: Words, value: Json): Json | undefined {
+  if (typeof value === 'number') return undefined;
+  return typeof value === 'string' ? (indexByWord.get(value) ?? value) : value;
 }
 
 function restToWire(struct: Struct, object: JsonMap): JsonMap | null {
@@ -107,6 +113,7 @@ function restToWire(struct: Struct, object: JsonMap): JsonMap | null {
 
 function fits(field: Field, value: Json): boolean {
   if (field === 'json') return true;
+  if ('words' in field) return typeof value !== 'number';
   return 'listOf' in field ? Array.isArray(value) && value.every(isMap) : isMap(value);
 }
 
@@ -137,8 +144,12 @@ function structFromWire(struct: Struct, wire: Json[], first: number, object: Jso
 }
 
 function fieldFromWire(name: string, field: Exclude<Field, 'json'>, value: Json): Json {
+  if ('words' in field) {
+    if (typeof value !== 'number') return value;
+    return field.words[value] ?? malformed(`${name} has no word ${value}`);
+  }
   if (!Array.isArray(value)) malformed(`${name} is not an array by position`);
-  if (!('listOf' in field)) return structFromWire(field, value, 0, {});
+  if ('fields' in field) return structFromWire(field, value, 0, {});
   return value.map((item) => {
     if (!Array.isArray(item)) malformed(`an element of ${name} is not an array by position`);
     return structFromWire(field.listOf, item, 0, {});
@@ -169,7 +180,8 @@ function projectStruct(struct: Struct, object: JsonMap): JsonMap {
 
 function projectField(field: Field, value: Json): Json {
   if (field === 'json' || !fits(field, value)) return projectJson(value);
-  if (!('listOf' in field)) return projectStruct(field, value as JsonMap);
+  if ('words' in field) return projectJson(value);
+  if ('fields' in field) return projectStruct(field, value as JsonMap);
   return (value as JsonMap[]).map((item) => projectStruct(field.listOf, item));
 }
 

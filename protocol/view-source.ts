@@ -50,8 +50,8 @@ export class SectionSource {
 
   /**
    * A section as it was stored, brought to what the projection says now: objects whose bytes are what they were keep
-   * their revision, so that a restart of the hub changes nothing for the nodes. Resolves also to the change that the
-   * restart found, if any.
+   * their revision, so that a restart of the hub changes nothing for the nodes. Returns also the change that the
+   * restart found, if any, to be made durable and applied before anyone is told of this section.
    */
   static restore(
     scope: number,
@@ -70,16 +70,14 @@ export class SectionSource {
     const source = new SectionSource(scope, uid, stored.revision, kept);
     const deletes = [...stored.entries.keys()].filter((key) => !projected.has(key));
     if (puts.length === 0 && deletes.length === 0) return { source, change: undefined };
-    // Entries that changed while the hub was down are unknown to this content: name them as deleted too.
-    const change = source.#record(
-      puts.map(([key, bytes]) => entryOf({ key, revision: stored.revision + 1, bytes })),
-      deletes,
-    );
-    // The old digest is not known here, so an older cursor is answered by inventory, never by this delta.
-    source.#logFrom = source.#revision;
-    source.#log.length = 0;
-    source.#logEntries = 0;
-    return { source, change };
+    const revision = stored.revision + 1;
+    return {
+      source,
+      change: source.#changeOf(
+        puts.map(([key, bytes]) => entryOf({ key, revision, bytes })),
+        deletes,
+      ),
+    };
   }
 
   get revision(): number {
@@ -98,8 +96,12 @@ export class SectionSource {
     return this.#content.entries();
   }
 
-  /** Takes a tick's puts (bytes) and deletes (undefined); undefined when nothing is different. */
-  change(changes: ReadonlyMap<string, Uint8Array | undefined>): SectionChange | undefined {
+  /**
+   * The change that a tick's puts (bytes) and deletes (undefined) make, or undefined when nothing is different. It
+   * takes effect by `apply`, once it is durable: a revision that was told and then lost with the power would be
+   * given out again for something else.
+   */
+  plan(changes: ReadonlyMap<string, Uint8Array | undefined>): SectionChange | undefined {
     const puts: Entry[] = [];
     const deletes: string[] = [];
     for (const [key, bytes] of changes) {
@@ -109,7 +111,7 @@ export class SectionSource {
       } else if (known === undefined || !sameBytes(known.bytes, bytes))
         puts.push(entryOf({ key, revision: this.#revision + 1, bytes }));
     }
-    return puts.length + deletes.length === 0 ? undefined : this.#record(puts, deletes);
+    return puts.length + deletes.length === 0 ? undefined : this.#changeOf(puts, deletes);
   }
 
   /** What brings a node with `cursor` up to date, when this store is the hub's `incarnation`. */
@@ -155,20 +157,24 @@ export class SectionSource {
     return chunked(puts, deletes);
   }
 
-  #record(puts: Entry[], deletes: string[]): SectionChange {
-    const from = this.#revision;
-    this.#revision += 1;
-    for (const key of deletes) this.#content.delete(key);
-    for (const put of puts) this.#content.put(put);
-    const touched = [...puts.map((put) => put.key), ...deletes];
-    this.#log.push({ revision: this.#revision, keys: touched });
-    this.#logEntries += touched.length;
-    while (this.#logEntries > limits.sectionLogEntriesMax && this.#log.length > 0) {
+  /** Makes a planned change the content. */
+  apply(change: SectionChange): void {
+    this.#revision = change.to;
+    for (const key of change.deletes) this.#content.delete(key);
+    for (const put of change.puts) this.#content.put(put);
+    const keys = [...change.puts.map((put) => put.key), ...change.deletes];
+    this.#log.push({ revision: change.to, keys });
+    this.#logEntries += keys.length;
+    while (this.#logEntries > limits.sectionLogEntriesMax) {
       const oldest = this.#log.shift()!;
       this.#logEntries -= oldest.keys.length;
       this.#logFrom = oldest.revision;
     }
-    return { from, to: this.#revision, digest: this.digest, puts, deletes };
+  }
+
+  #changeOf(puts: Entry[], deletes: string[]): SectionChange {
+    const digest = this.#content.digestAfter(puts, deletes);
+    return { from: this.#revision, to: this.#revision + 1, digest, puts, deletes };
   }
 }
 

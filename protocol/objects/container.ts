@@ -1,9 +1,9 @@
 /** Containers of a pod and what is inside them. Source: Kubernetes API reference v1.32, Pod. */
-import { json, listOf, struct } from './object-schema.ts';
+import { json, listOf, struct, words } from './object-schema.ts';
 
 export const nameRef = struct('NameRef', { name: json, optional: json });
 const keyRef = struct('KeyRef', { name: json, key: json, optional: json });
-export const fieldRef = struct('FieldRef', { fieldPath: json, apiVersion: json });
+export const fieldRef = struct('FieldRef', { fieldPath: json, apiVersion: words('v1') });
 export const resourceFieldRef = struct('ResourceFieldRef', { resource: json, containerName: json, divisor: json });
 
 const envVarSource = struct('EnvVarSource', {
@@ -17,7 +17,7 @@ const envFromSource = struct('EnvFromSource', { configMapRef: nameRef, secretRef
 
 const containerPort = struct('ContainerPort', {
   containerPort: json,
-  protocol: json,
+  protocol: words('TCP', 'UDP', 'SCTP'),
   name: json,
   hostPort: json,
   hostIP: json,
@@ -38,7 +38,7 @@ const httpHeader = struct('HTTPHeader', { name: json, value: json });
 const httpGetAction = struct('HTTPGetAction', {
   path: json,
   port: json,
-  scheme: json,
+  scheme: words('HTTP', 'HTTPS'),
   host: json,
   httpHeaders: listOf(httpHeader),
 });
@@ -68,7 +68,10 @@ const lifecycle = struct('Lifecycle', { preStop: lifecycleHandler, postStart: li
 
 export const resources = struct('Resources', { requests: json, limits: json, claims: json });
 const capabilities = struct('Capabilities', { add: json, drop: json });
-export const profile = struct('SecurityProfile', { type: json, localhostProfile: json });
+export const profile = struct('SecurityProfile', {
+  type: words('RuntimeDefault', 'Unconfined', 'Localhost'),
+  localhostProfile: json,
+});
 export const seLinuxOptions = struct('SELinuxOptions', { user: json, role: json, type: json, level: json });
 
 const securityContext = struct('SecurityContext', {
@@ -90,15 +93,15 @@ const securityContext = struct('SecurityContext', {
 export const container = struct('Container', {
   name: json,
   image: json,
-  imagePullPolicy: json,
+  imagePullPolicy: words('IfNotPresent', 'Always', 'Never'),
   command: json,
   args: json,
   env: listOf(envVar),
   ports: listOf(containerPort),
   resources,
   volumeMounts: listOf(volumeMount),
-  terminationMessagePath: json,
-  terminationMessagePolicy: json,
+  terminationMessagePath: words('/dev/termination-log'),
+  terminationMessagePolicy: words('File', 'FallbackToLogsOnError'),
   livenessProbe: probe,
   readinessProbe: probe,
   startupProbe: probe,

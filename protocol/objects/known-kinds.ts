@@ -1,7 +1,7 @@
 /** The kinds that travel by position. Append only: a code is never used again. */
 import { objectMeta } from './meta.ts';
 import { node, nodePool } from './node.ts';
-import { json, type Struct, struct } from './object-schema.ts';
+import { json, type Struct, struct, words } from './object-schema.ts';
 import { pod } from './pod.ts';
 import { endpointSlice, service } from './service.ts';
 
@@ -14,7 +14,13 @@ export interface KnownKind {
 }
 
 const configMap = struct('ConfigMap', { metadata: objectMeta, data: json, binaryData: json, immutable: json });
-const secret = struct('Secret', { metadata: objectMeta, type: json, data: json, stringData: json, immutable: json });
+const secret = struct('Secret', {
+  metadata: objectMeta,
+  type: words('Opaque', 'kubernetes.io/tls', 'kubernetes.io/dockerconfigjson'),
+  data: json,
+  stringData: json,
+  immutable: json,
+});
 
 export const knownKinds: readonly KnownKind[] = [
   { code: 1, apiVersion: 'v1', kind: 'Pod', struct: pod },

@@ -1,9 +1,9 @@
 /** ObjectMeta and what several kinds share. Source: Kubernetes API reference v1.32. */
-import { json, listOf, struct } from './object-schema.ts';
+import { json, listOf, struct, words } from './object-schema.ts';
 
 const ownerReference = struct('OwnerReference', {
-  apiVersion: json,
-  kind: json,
+  apiVersion: words('apps/v1', 'batch/v1', 'v1', 'apps.openyurt.io/v1beta1'),
+  kind: words('ReplicaSet', 'DaemonSet', 'StatefulSet', 'Job', 'Node', 'Deployment', 'YurtAppSet', 'Service'),
   name: json,
   uid: json,
   controller: json,
@@ -28,8 +28,20 @@ export const objectMeta = struct('ObjectMeta', {
 
 /** Conditions of pods, nodes, pools and services. */
 export const condition = struct('Condition', {
-  type: json,
-  status: json,
+  type: words(
+    'Ready',
+    'ContainersReady',
+    'Initialized',
+    'PodScheduled',
+    'PodReadyToStartContainers',
+    'DisruptionTarget',
+    'MemoryPressure',
+    'DiskPressure',
+    'PIDPressure',
+    'NetworkUnavailable',
+    'IsolationDegraded',
+  ),
+  status: words('True', 'False', 'Unknown'),
   lastTransitionTime: json,
   reason: json,
   message: json,
@@ -39,10 +51,15 @@ export const condition = struct('Condition', {
   observedGeneration: json,
 });
 
-export const taint = struct('Taint', { key: json, effect: json, value: json, timeAdded: json });
+export const taint = struct('Taint', {
+  key: json,
+  effect: words('NoSchedule', 'NoExecute', 'PreferNoSchedule'),
+  value: json,
+  timeAdded: json,
+});
 
 export const objectReference = struct('ObjectReference', {
-  kind: json,
+  kind: words('Pod', 'Node', 'Service'),
   namespace: json,
   name: json,
   uid: json,

@@ -1,6 +1,6 @@
 /** Node and NodePool. Sources: Kubernetes API reference v1.32; OpenYurt apps.openyurt.io/v1beta2. */
 import { condition, objectMeta, taint } from './meta.ts';
-import { json, listOf, struct } from './object-schema.ts';
+import { json, listOf, struct, words } from './object-schema.ts';
 
 const nodeSpec = struct('NodeSpec', {
   taints: listOf(taint),
@@ -9,7 +9,7 @@ const nodeSpec = struct('NodeSpec', {
   podCIDRs: json,
   providerID: json,
 });
-const nodeAddress = struct('NodeAddress', { type: json, address: json });
+const nodeAddress = struct('NodeAddress', { type: words('InternalIP', 'Hostname', 'ExternalIP'), address: json });
 const nodeInfo = struct('NodeInfo', {
   machineID: json,
   systemUUID: json,
@@ -19,8 +19,8 @@ const nodeInfo = struct('NodeInfo', {
   containerRuntimeVersion: json,
   kubeletVersion: json,
   kubeProxyVersion: json,
-  operatingSystem: json,
-  architecture: json,
+  operatingSystem: words('linux'),
+  architecture: words('arm64', 'amd64', 'arm'),
 });
 const kubeletEndpoint = struct('KubeletEndpoint', { Port: json });
 const daemonEndpoints = struct('DaemonEndpoints', { kubeletEndpoint });
@@ -45,14 +45,14 @@ const nodeStatus = struct('NodeStatus', {
 export const node = struct('Node', { metadata: objectMeta, spec: nodeSpec, status: nodeStatus });
 
 const nodePoolSpec = struct('NodePoolSpec', {
-  type: json,
+  type: words('Edge', 'Cloud'),
   hostNetwork: json,
   labels: json,
   annotations: json,
   taints: listOf(taint),
   interConnectivity: json,
   enableLeaderElection: json,
-  leaderElectionStrategy: json,
+  leaderElectionStrategy: words('random', 'mark'),
   leaderNodeLabelSelector: json,
   leaderReplicas: json,
   poolScopeMetadata: json,

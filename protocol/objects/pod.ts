@@ -1,13 +1,21 @@
 /** Source: Kubernetes API reference v1.32, Pod. */
 import { container, nameRef, profile, resources, seLinuxOptions } from './container.ts';
 import { condition, objectMeta } from './meta.ts';
-import { json, listOf, struct } from './object-schema.ts';
+import { json, listOf, struct, words } from './object-schema.ts';
 import { volume } from './volume.ts';
 
 const toleration = struct('Toleration', {
-  key: json,
-  operator: json,
-  effect: json,
+  key: words(
+    'node.kubernetes.io/not-ready',
+    'node.kubernetes.io/unreachable',
+    'node.kubernetes.io/disk-pressure',
+    'node.kubernetes.io/memory-pressure',
+    'node.kubernetes.io/pid-pressure',
+    'node.kubernetes.io/unschedulable',
+    'node.kubernetes.io/network-unavailable',
+  ),
+  operator: words('Exists', 'Equal'),
+  effect: words('NoSchedule', 'NoExecute', 'PreferNoSchedule'),
   tolerationSeconds: json,
   value: json,
 });
@@ -34,20 +42,20 @@ const podSecurityContext = struct('PodSecurityContext', {
 const podSpec = struct('PodSpec', {
   containers: listOf(container),
   nodeName: json,
-  restartPolicy: json,
+  restartPolicy: words('Always', 'OnFailure', 'Never'),
   volumes: listOf(volume),
   tolerations: listOf(toleration),
-  serviceAccountName: json,
-  serviceAccount: json,
+  serviceAccountName: words('default'),
+  serviceAccount: words('default'),
   terminationGracePeriodSeconds: json,
-  dnsPolicy: json,
-  schedulerName: json,
+  dnsPolicy: words('ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'),
+  schedulerName: words('default-scheduler'),
   priority: json,
   enableServiceLinks: json,
-  preemptionPolicy: json,
+  preemptionPolicy: words('PreemptLowerPriority', 'Never'),
   securityContext: podSecurityContext,
   nodeSelector: json,
-  runtimeClassName: json,
+  runtimeClassName: words('host', 'js', 'oci'),
   initContainers: listOf(container),
   hostname: json,
   hostNetwork: json,
@@ -75,10 +83,13 @@ const podSpec = struct('PodSpec', {
 });
 
 const running = struct('ContainerRunning', { startedAt: json });
-const waiting = struct('ContainerWaiting', { reason: json, message: json });
+const waiting = struct('ContainerWaiting', {
+  reason: words('ContainerCreating', 'PodInitializing', 'CrashLoopBackOff', 'ImagePullBackOff', 'ErrImagePull'),
+  message: json,
+});
 const terminated = struct('ContainerTerminated', {
   exitCode: json,
-  reason: json,
+  reason: words('Completed', 'Error', 'OOMKilled'),
   startedAt: json,
   finishedAt: json,
   containerID: json,
@@ -105,7 +116,7 @@ const containerStatus = struct('ContainerStatus', {
 
 const address = struct('IP', { ip: json });
 const podStatus = struct('PodStatus', {
-  phase: json,
+  phase: words('Running', 'Pending', 'Succeeded', 'Failed', 'Unknown'),
   conditions: listOf(condition),
   containerStatuses: listOf(containerStatus),
   hostIP: json,
@@ -113,7 +124,7 @@ const podStatus = struct('PodStatus', {
   podIPs: listOf(address),
   hostIPs: listOf(address),
   startTime: json,
-  qosClass: json,
+  qosClass: words('BestEffort', 'Burstable', 'Guaranteed'),
   reason: json,
   message: json,
   initContainerStatuses: listOf(containerStatus),

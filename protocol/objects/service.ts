@@ -1,12 +1,12 @@
 /** Service and EndpointSlice. Source: Kubernetes API reference v1.32. */
 import { condition, objectMeta, objectReference } from './meta.ts';
-import { json, listOf, struct } from './object-schema.ts';
+import { json, listOf, struct, words } from './object-schema.ts';
 
 const servicePort = struct('ServicePort', {
   name: json,
   port: json,
   targetPort: json,
-  protocol: json,
+  protocol: words('TCP', 'UDP', 'SCTP'),
   nodePort: json,
   appProtocol: json,
 });
@@ -15,12 +15,12 @@ const serviceSpec = struct('ServiceSpec', {
   selector: json,
   clusterIP: json,
   clusterIPs: json,
-  type: json,
+  type: words('ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'),
   ipFamilies: json,
-  ipFamilyPolicy: json,
-  sessionAffinity: json,
-  internalTrafficPolicy: json,
-  externalTrafficPolicy: json,
+  ipFamilyPolicy: words('SingleStack', 'PreferDualStack', 'RequireDualStack'),
+  sessionAffinity: words('None', 'ClientIP'),
+  internalTrafficPolicy: words('Cluster', 'Local'),
+  externalTrafficPolicy: words('Cluster', 'Local'),
   externalIPs: json,
   externalName: json,
   publishNotReadyAddresses: json,
@@ -49,11 +49,16 @@ const endpoint = struct('Endpoint', {
   hints: json,
   deprecatedTopology: json,
 });
-const endpointPort = struct('EndpointPort', { name: json, port: json, protocol: json, appProtocol: json });
+const endpointPort = struct('EndpointPort', {
+  name: json,
+  port: json,
+  protocol: words('TCP', 'UDP', 'SCTP'),
+  appProtocol: json,
+});
 
 export const endpointSlice = struct('EndpointSlice', {
   metadata: objectMeta,
-  addressType: json,
+  addressType: words('IPv4', 'IPv6', 'FQDN'),
   endpoints: listOf(endpoint),
   ports: listOf(endpointPort),
 });

@@ -12,6 +12,7 @@ import type { PodRecord, PodRecords } from '../workloads/ports.ts';
 import {
   applyChange,
   epochOf,
+  eventSizeBytes,
   type NodeChange,
   type NodeJournal,
   type NodeState,

@@ -8,6 +8,7 @@ import {
   type EventUsage,
   emptyState,
   epochOf,
+  eventSizeBytes,
   type NodeChange,
   type NodeJournal,
   type NodeState,

@@ -1,0 +1,72 @@
+/**
+ * Files that survive a power cut: written beside their place, synced, renamed, and the directory synced too. What a
+ * machine cannot lose (keys, identity) is kept twice, so that one torn or zeroed file loses nothing.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { asAppError } from '../errors.ts';
+
+/** Replaces `path` atomically; resolves when it would survive a power cut. Errors: `E_STORE_FAILED`. */
+export async function writeDurably(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw asAppError(error, 'E_STORE_FAILED', `cannot write ${path}`);
+  }
+}
+
+/** As `writeDurably`, with a second copy; the two are never being written at the same time. */
+export async function writeTwice(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+  await writeDurably(copyOf(path), content, mode);
+  await writeDurably(path, content, mode);
+}
+
+/** The contents of `path` and of its copy, those that can be read; empty when there is neither. */
+export async function readCopies(path: string): Promise<string[]> {
+  const contents = await Promise.all([readIfPresent(path), readIfPresent(copyOf(path))]);
+  return contents.filter((content) => content !== undefined);
+}
+
+/** Undefined when there is no such file. Errors: `E_STORE_FAILED`. */
+export async function readIfPresent(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw asAppError(error, 'E_STORE_FAILED', `cannot read ${path}`);
+  }
+}
+
+/** Makes renames and removals in `directory` durable. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A directory for its owner alone. Errors: `E_STORE_FAILED`. */
+export async function privateDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw asAppError(error, 'E_STORE_FAILED', `cannot make the directory ${path}`);
+  }
+}
+
+function copyOf(path: string): string {
+  return `${path}.copy`;
+}

@@ -1,0 +1,97 @@
+/**
+ * A terminal without its sockets and files: memory, link and workloads joined. `main.ts` gives it real ports, the
+ * simulator simulated ones.
+ */
+import type { Dialer } from '../protocol/channel.ts';
+import type { Env } from '../protocol/env.ts';
+import type { Json, Node, Pod } from '../protocol/kubernetes.ts';
+import { Scope } from '../protocol/scope.ts';
+import { Link } from './link/link.ts';
+import type { NodeStore } from './store/node-store.ts';
+import { ViewReader } from './view/desired-pods.ts';
+import type { Images, PodFiles, Processes, SupervisorOutput } from './workloads/ports.ts';
+import { Supervisor, type SupervisorConfig } from './workloads/supervisor.ts';
+
+export interface TerminalConfig {
+  name: string;
+  bootId: string;
+  agent: string;
+  supervisor: SupervisorConfig;
+  /** Capacity, addresses, nodeInfo and conditions as this machine has them. */
+  status: Node['status'];
+}
+
+export interface TerminalPorts {
+  dialer: Dialer;
+  store: NodeStore;
+  processes: Processes;
+  images: Images;
+  files: PodFiles;
+  onAdvertise?(destinations: readonly string[]): void;
+}
+
+/** The type of an event that becomes a core/v1 Event at the hub. */
+const KUBERNETES_EVENT = 'kubernetes.event';
+
+export class Terminal {
+  readonly link: Link;
+  readonly supervisor: Supervisor;
+  readonly #env: Env;
+  readonly #config: TerminalConfig;
+  readonly #view: ViewReader;
+  readonly #scope: Scope;
+
+  constructor(env: Env, config: TerminalConfig, ports: TerminalPorts, onFailure: (error: unknown) => void) {
+    this.#env = { ...env, log: env.log.child({ svc: 'terminal' }) };
+    this.#config = config;
+    this.#scope = new Scope(env.clock, onFailure);
+    this.#view = new ViewReader(ports.store.state.sections);
+    const { dialer, store, processes, images, files, onAdvertise } = ports;
+    const { name: node, bootId, agent } = config;
+    this.link = new Link(
+      env,
+      { node, bootId, agent, capabilities: [] },
+      { dialer, store, onView: () => this.#applyView(), ...(onAdvertise === undefined ? {} : { onAdvertise }) },
+    );
+    const parts = { processes, images, files, records: store.podRecords(), output: this.#output() };
+    this.supervisor = new Supervisor(env, parts, config.supervisor);
+  }
+
+  /** Brings back what ran, from local state alone, then looks for the hub. Resolves when pods are on their way. */
+  async start(): Promise<void> {
+    await this.supervisor.start();
+    this.#applyView();
+    this.link.putState('node', this.#config.status as unknown as Json);
+    this.#scope.spawn((signal) => this.link.run(signal));
+  }
+
+  /** Says goodbye to the hub and, unless `keepPods`, ends the pods gracefully. */
+  async stop(options: { keepPods: boolean }): Promise<void> {
+    await this.supervisor.stop(options);
+    await this.#scope.stop();
+  }
+
+  #applyView(): void {
+    const desired = this.#view.desiredPods();
+    if (desired !== undefined) this.supervisor.apply(desired);
+  }
+
+  #output(): SupervisorOutput {
+    return {
+      podStatus: (pod, status) => this.link.putState(stateKeyOf(pod), status as unknown as Json),
+      podGone: (pod) => this.link.putState(stateKeyOf(pod), undefined),
+      podEvent: (pod, event) => {
+        const { namespace = 'default', name, uid = '' } = pod.metadata;
+        const data = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid, ...event };
+        // An event about a pod is worth keeping, not worth failing for: the quota belongs to the apps.
+        this.link.append({ type: KUBERNETES_EVENT, data }).catch((error: unknown) => {
+          this.#env.log.warn('pod event not kept', { pod: `${namespace}/${name}`, reason: event.reason, err: error });
+        });
+      },
+    };
+  }
+}
+
+function stateKeyOf(pod: Pod): string {
+  return `pod/${pod.metadata.namespace ?? ''}/${pod.metadata.name}/${pod.metadata.uid ?? ''}`;
+}
