@@ -1,0 +1,141 @@
+/** The controllers as rows: each gathers what its pure function wants to see. */
+import { type Env, randomHex } from '../../protocol/env.ts';
+import { type KubeObject, keys, type NodePool } from '../../protocol/kubernetes.ts';
+import { heartbeatProfiles } from '../../protocol/limits.ts';
+import { kindOf, nodeKind } from '../kinds/registry.ts';
+import type { ResourceStore } from '../store/resource-store.ts';
+import type { ControllerRow } from './controller-loop.ts';
+import { reconcileDeployment } from './deployment.ts';
+import { type Fleet, poolOf } from './fleet.ts';
+import { collectFromLostNode, collectOrphans } from './garbage-collection.ts';
+import type { ImagePort } from './image-digests.ts';
+import { type ContactPort, reconcileNodeLifeCycle } from './node-life-cycle.ts';
+import { reconcileNodeAttributes } from './node-pool-attributes.ts';
+import { reconcileNodePoolStatus } from './node-pool-status.ts';
+import type { ControllerName } from './routes.ts';
+import { isPending, placementOf, reconcileBoundPod, reconcilePendingPod } from './scheduling.ts';
+import { SchedulingBoard } from './scheduling-board.ts';
+import { type Outcome, settled } from './step.ts';
+import { reconcileYurtAppSet } from './yurt-app-set.ts';
+
+export interface ControllerContext {
+  fleet: Fleet;
+  store: ResourceStore;
+  images: ImagePort;
+  contacts: ContactPort;
+  /** Monotonic, by node name. */
+  firstKnownMs: ReadonlyMap<string, number>;
+}
+
+type Row = Omit<ControllerRow, 'name'>;
+
+export function controllerRows(env: Env, context: ControllerContext): Record<ControllerName, Row> {
+  return {
+    nodeLifeCycle: { reconcile: (name) => lookAtNode(env, context, name) },
+    nodeAttributes: { reconcile: (name) => lookAtAttributes(context, name) },
+    nodeRemoval: { reconcile: (name) => lookAtLostNode(context, name) },
+    nodePoolStatus: { reconcile: (name) => lookAtPool(context, name) },
+    yurtAppSet: { reconcile: (key) => lookAtAppSet(env, context, key) },
+    deployment: { reconcile: (key) => lookAtDeployment(env, context, key) },
+    scheduling: schedulingRow(env, context),
+    garbageCollection: { reconcile: (uid) => lookAtOrphans(context, uid) },
+  };
+}
+
+function lookAtNode({ clock }: Env, { fleet, contacts, firstKnownMs }: ControllerContext, name: string): Outcome {
+  const node = fleet.nodes.get(name);
+  if (node === undefined) return settled;
+  return reconcileNodeLifeCycle({
+    node,
+    pods: fleet.podsByNode.of(name),
+    contact: contacts.contact(name),
+    firstKnownMs: firstKnownMs.get(name) ?? clock.monotonic(),
+    silenceMs: silenceOf(fleet.pools.get(poolOf(node) ?? '')),
+    monotonicMs: clock.monotonic(),
+    nowMs: clock.now(),
+  });
+}
+
+function silenceOf(pool: NodePool | undefined): number {
+  const metered = pool?.metadata.annotations?.[keys.heartbeatProfile] === 'metered';
+  return heartbeatProfiles[metered ? 'metered' : 'prompt'].silenceMs;
+}
+
+function lookAtAttributes({ fleet }: ControllerContext, name: string): Outcome {
+  const node = fleet.nodes.get(name);
+  return node === undefined ? settled : reconcileNodeAttributes(node, fleet.pools.get(poolOf(node) ?? ''));
+}
+
+/** A copy that lags must not cost a pod its life, so the store itself is asked. */
+async function lookAtLostNode({ fleet, store }: ControllerContext, name: string): Promise<Outcome> {
+  if (fleet.podsByNode.count(name) === 0 || fleet.nodes.has(name)) return settled;
+  if ((await store.get(nodeKind, undefined, name)) !== undefined) return settled;
+  return { steps: collectFromLostNode(fleet.podsByNode.of(name)) };
+}
+
+function lookAtPool({ fleet }: ControllerContext, name: string): Outcome {
+  const pool = fleet.pools.get(name);
+  return pool === undefined ? settled : reconcileNodePoolStatus(pool, fleet.nodesByPool.of(name));
+}
+
+function lookAtAppSet({ clock }: Env, { fleet }: ControllerContext, key: string): Outcome {
+  const yas = fleet.appSets.get(key);
+  if (yas === undefined) return settled;
+  const deployments = fleet.deploymentsByOwner.of(yas.metadata.uid ?? '');
+  return reconcileYurtAppSet({ yas, pools: [...fleet.pools.values()], deployments, nowMs: clock.now() });
+}
+
+function lookAtDeployment({ clock, random }: Env, { fleet }: ControllerContext, key: string): Outcome {
+  const deployment = fleet.deployments.get(key);
+  if (deployment === undefined) return settled;
+  return reconcileDeployment({
+    deployment,
+    pods: fleet.podsByOwner.of(deployment.metadata.uid ?? ''),
+    node: (name) => fleet.nodes.get(name),
+    makesRoom: (pending, old) => fleet.makesRoom(pending, old),
+    nowMs: clock.now(),
+    seed: randomHex(random, 8),
+  });
+}
+
+function schedulingRow({ clock }: Env, { fleet, images }: ControllerContext): Row {
+  let board = new SchedulingBoard(fleet);
+  const imageDigest = (reference: string) => images.imageDigest(reference);
+  return {
+    beginSlice: () => {
+      board = new SchedulingBoard(fleet);
+    },
+    reconcile: (key) => {
+      const pod = fleet.pods.get(key);
+      if (pod === undefined || pod.metadata.deletionTimestamp !== undefined) return settled;
+      if (!isPending(pod)) return reconcileBoundPod(pod, imageDigest);
+      const view = { pod, candidates: board.candidatesFor(pod), nodeCount: fleet.nodes.size, nowMs: clock.now() };
+      const placement = placementOf(view);
+      if ('node' in placement) board.place(pod, placement.node);
+      return reconcilePendingPod(view, placement, imageDigest);
+    },
+  };
+}
+
+/** Owners that the copy does not have are asked for at the store: copies of different kinds are not in step. */
+async function lookAtOrphans({ fleet, store }: ControllerContext, uid: string): Promise<Outcome> {
+  if (fleet.has(uid)) return settled;
+  const gone = new Set<string>();
+  const dependants = fleet.dependants.of(uid);
+  for (const { object } of dependants) {
+    for (const owner of object.metadata.ownerReferences ?? []) {
+      if (!gone.has(owner.uid) && (await isGone(store, fleet, object, owner))) gone.add(owner.uid);
+    }
+  }
+  return { steps: collectOrphans(dependants, (ownerUid) => gone.has(ownerUid)) };
+}
+
+type Owner = NonNullable<KubeObject['metadata']['ownerReferences']>[number];
+
+/** An owner of a kind that is not served here may well live elsewhere. */
+async function isGone(store: ResourceStore, fleet: Fleet, object: KubeObject, owner: Owner): Promise<boolean> {
+  const kind = kindOf(owner.apiVersion, owner.kind);
+  if (kind === undefined || fleet.has(owner.uid)) return false;
+  const found = await store.get(kind, kind.namespaced ? object.metadata.namespace : undefined, owner.name);
+  return found?.metadata.uid !== owner.uid;
+}

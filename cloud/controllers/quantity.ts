@@ -1,0 +1,81 @@
+/**
+ * Kubernetes quantities and what pods ask of a node.
+ * Source: kubernetes.io, "Quantity" of the API reference and "Resource Management for Pods and Containers".
+ */
+import type { Container, Pod } from '../../protocol/kubernetes.ts';
+
+const suffixes: Readonly<Record<string, number>> = {
+  n: 1e-9,
+  u: 1e-6,
+  m: 1e-3,
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  E: 1e18,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  Pi: 2 ** 50,
+  Ei: 2 ** 60,
+};
+
+const form = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d+)|([numkMGTPE]|[KMGTPE]i)?)$/;
+
+/** In units of the resource (cores, bytes, pieces); undefined for text that is no quantity. */
+export function parseQuantity(text: string | number | undefined): number | undefined {
+  const match = form.exec(String(text ?? ''));
+  if (match === null) return undefined;
+  const [, digits, exponent, suffix] = match;
+  return Number(digits) * (exponent === undefined ? suffixes[suffix ?? '']! : 10 ** Number(exponent));
+}
+
+/** Whole millionths, so that sums are exact: 0.1 + 0.2 cores fill 0.3. Rounded up, as Kubernetes does. */
+export type Resources = ReadonlyMap<string, number>;
+
+const scale = 1e6;
+
+function toScale(value: number): number {
+  // The multiplication alone would turn 0.07 into 70000.00000000001 and round it up to a millionth too much.
+  return Math.ceil(Number((value * scale).toPrecision(15)));
+}
+
+/** An amount of `Resources`; text that is no quantity counts as nothing. */
+export function amountOf(text: string | number | undefined): number {
+  return toScale(parseQuantity(text) ?? 0);
+}
+
+const requestsOf = new WeakMap<Pod, Resources>();
+
+/**
+ * What the pod asks for: the sum of its containers, or its hungriest init container where that is more, plus
+ * overhead. A limit without a request is a request. Remembered per object, since objects never change in place.
+ */
+export function requestsOfPod(pod: Pod): Resources {
+  const known = requestsOf.get(pod);
+  if (known !== undefined) return known;
+  const total = new Map<string, number>();
+  for (const container of pod.spec.containers) addInto(total, requestsOfContainer(container));
+  for (const container of pod.spec.initContainers ?? []) {
+    for (const [resource, amount] of requestsOfContainer(container)) {
+      total.set(resource, Math.max(total.get(resource) ?? 0, amount));
+    }
+  }
+  const overhead = (pod.spec.overhead ?? {}) as Record<string, string>;
+  addInto(total, new Map(Object.entries(overhead).map(([resource, text]) => [resource, amountOf(text)])));
+  requestsOf.set(pod, total);
+  return total;
+}
+
+/** Adds `part` into `total`. */
+export function addInto(total: Map<string, number>, part: Resources): void {
+  for (const [resource, amount] of part) total.set(resource, (total.get(resource) ?? 0) + amount);
+}
+
+function requestsOfContainer(container: Container): Resources {
+  const stated = { ...container.resources?.limits, ...container.resources?.requests };
+  return new Map(Object.entries(stated).map(([resource, text]) => [resource, amountOf(text)]));
+}
