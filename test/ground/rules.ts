@@ -1,0 +1,197 @@
+/**
+ * The ground rules as tables: who may import what, what only adapters may touch, and which files are adapters.
+ * `check.ts` applies them. A row that nothing needs any more is a finding too, so that the tables stay true.
+ */
+
+export interface Layer {
+  /** Path prefix; the first row that fits a file is its layer. */
+  prefix: string;
+  /** Prefixes of the project's own files that it may import besides its own. */
+  imports: readonly string[];
+}
+
+/** One way: protocol <- devices, firmware-images <- runtime, cloud <- test. */
+export const layers: readonly Layer[] = [
+  { prefix: 'protocol/node/', imports: ['protocol/'] },
+  { prefix: 'protocol/', imports: [] },
+  { prefix: 'devices/', imports: ['protocol/'] },
+  { prefix: 'firmware-images/', imports: ['protocol/'] },
+  { prefix: 'runtime/', imports: ['protocol/', 'devices/', 'firmware-images/'] },
+  { prefix: 'cloud/', imports: ['protocol/', 'devices/', 'firmware-images/'] },
+  { prefix: 'test/', imports: [''] },
+];
+
+/** Where each package may be imported; types of it too. */
+export const packages: Readonly<Record<string, readonly string[]>> = {
+  msgpackr: ['protocol/', 'test/'],
+  pino: ['protocol/node/', 'test/'],
+  sqlite3: ['protocol/node/', 'test/'],
+  ws: ['protocol/node/', 'runtime/', 'cloud/', 'test/'],
+  undici: ['protocol/node/', 'runtime/', 'cloud/', 'test/'],
+  'tar-stream': ['runtime/', 'cloud/', 'firmware-images/', 'test/'],
+  '@kubernetes/client-node': ['cloud/', 'test/'],
+  '@peculiar/x509': ['cloud/', 'test/'],
+  'reflect-metadata': ['cloud/', 'test/'],
+  ajv: ['cloud/', 'test/'],
+  'cli-table3': ['cloud/', 'test/'],
+  commander: ['cloud/', 'test/'],
+  'fast-json-patch': ['cloud/', 'test/'],
+  yaml: ['cloud/', 'test/'],
+  esbuild: ['firmware-images/', 'test/'],
+  '@yao-pkg/pkg': ['firmware-images/', 'test/'],
+  'fast-check': ['test/'],
+  vitest: ['test/'],
+};
+
+/** Packages that reach into the world: outside tests only adapters import them at run time. */
+export const worldlyPackages: ReadonlySet<string> = new Set([
+  'pino',
+  'sqlite3',
+  'ws',
+  'undici',
+  'esbuild',
+  '@yao-pkg/pkg',
+]);
+
+/** Names of Node's modules that only compute. Everything else of them, and every other module, is the world. */
+export const pureBuiltins: Readonly<Record<string, 'all' | readonly string[]>> = {
+  assert: 'all',
+  'assert/strict': 'all',
+  buffer: ['Buffer', 'isAscii', 'isUtf8'],
+  crypto: [
+    'createHash',
+    'createHmac',
+    'createPrivateKey',
+    'createPublicKey',
+    'hash',
+    'KeyObject',
+    'timingSafeEqual',
+    'verify',
+    'X509Certificate',
+  ],
+  events: ['EventEmitter', 'setMaxListeners'],
+  net: ['BlockList', 'isIP', 'isIPv4', 'isIPv6'],
+  path: 'all',
+  stream: 'all',
+  'stream/promises': 'all',
+  'path/posix': 'all',
+  string_decoder: 'all',
+  url: ['fileURLToPath', 'pathToFileURL'],
+  util: ['inspect', 'isDeepStrictEqual', 'parseArgs', 'promisify', 'stripVTControlCharacters', 'styleText'],
+  zlib: [
+    'constants',
+    'crc32',
+    'deflateRawSync',
+    'deflateSync',
+    'gunzipSync',
+    'gzipSync',
+    'inflateRawSync',
+    'inflateSync',
+  ],
+};
+
+export interface Ban {
+  /** Over masked source: code alone. */
+  pattern: RegExp;
+  what: string;
+  instead: string;
+}
+
+/** What code outside the adapters must be handed instead of taking it. */
+export const bans: readonly Ban[] = [
+  {
+    pattern: /\bDate\s*\.\s*now\b|\bnew\s+Date\b(?!\s*\(\s*[^\s)])/g,
+    what: 'the wall clock',
+    instead: 'env.clock.now()',
+  },
+  { pattern: /(?<![\w$.])performance\s*\./g, what: 'performance', instead: 'env.clock.monotonic()' },
+  {
+    pattern: /(?<![\w$])set(?:Timeout|Interval|Immediate)\b/g,
+    what: 'a timer',
+    instead: 'env.clock.sleep(ms, signal)',
+  },
+  { pattern: /\bAbortSignal\s*\.\s*timeout\b/g, what: 'AbortSignal.timeout', instead: 'env.clock.sleep(ms, signal)' },
+  { pattern: /\bMath\s*\.\s*random\b/g, what: 'Math.random', instead: 'env.random' },
+  {
+    pattern: /\b(?:randomBytes|randomUUID|randomInt|randomFillSync|getRandomValues)\b/g,
+    what: 'real chance',
+    instead: 'env.random',
+  },
+  { pattern: /(?<![\w$.])crypto\s*\./g, what: 'the global crypto', instead: 'a port, or createHash of node:crypto' },
+  {
+    pattern: /(?:(?:\bawait|\breturn|\bvoid|[=(,:?&|!>[]|\bglobalThis\s*\.)\s*)fetch\s*\(/g,
+    what: 'fetch',
+    instead: 'a port whose adapter uses undici',
+  },
+  {
+    pattern: /\bnew\s+(?:WebSocket|EventSource|Worker|MessageChannel|BroadcastChannel)\b/g,
+    what: 'a connection or thread',
+    instead: 'a port',
+  },
+  { pattern: /\b(?:WeakRef|FinalizationRegistry)\b/g, what: 'the garbage collector', instead: 'an owner that frees' },
+  { pattern: /(?<![\w$.])console\s*\./g, what: 'console', instead: 'env.log, or a terminal port in the CLI' },
+];
+
+/** Members of the global `process`; not looked for in files that have a `process` of their own. */
+export const processMembers =
+  /(?<![\w$.])process\s*\.\s*(?:arch|argv|chdir|cwd|env|execPath|exit|exitCode|getegid|geteuid|getgid|getuid|hrtime|kill|memoryUsage|nextTick|off|on|once|pid|platform|resourceUsage|stderr|stdin|stdout|umask|uptime|version|versions)\b/g;
+
+export interface Exception {
+  /** A file, or a folder when it ends in a slash. */
+  path: string;
+  reason: string;
+}
+
+/** Files whose whole purpose is to touch the world. */
+export const adapters: readonly Exception[] = [
+  { path: 'protocol/node/', reason: 'clock, chance, log, database, sockets and files that both sides need' },
+  { path: 'cloud/api/http-answer.ts', reason: "answers at the socket's pace" },
+  { path: 'cloud/bin/', reason: 'launchers' },
+  { path: 'cloud/cli/main.ts', reason: 'the hub and CLI process: arguments, environment, exit code' },
+  { path: 'cloud/cli/node/', reason: 'terminal, files and HTTP of the command line' },
+  { path: 'cloud/identity/authority-files.ts', reason: 'the authority on the disk' },
+  { path: 'cloud/identity/authority.ts', reason: 'signs certificates with WebCrypto, which works on other threads' },
+  { path: 'cloud/identity/kubeconfig.ts', reason: 'the administrator file on the disk' },
+  { path: 'cloud/identity/listener.ts', reason: 'the one TLS listener' },
+  { path: 'cloud/identity/ticket-keys.ts', reason: 'the TLS ticket keys on the disk' },
+  { path: 'cloud/images/blob-files.ts', reason: 'image blobs as files' },
+  { path: 'runtime/bin/', reason: 'launchers' },
+  { path: 'runtime/identity/enrol-over-https.ts', reason: 'the join request over HTTPS' },
+  { path: 'runtime/identity/identity.ts', reason: 'makes the key and keeps it on the disk' },
+  { path: 'runtime/images/blob-source.ts', reason: 'blobs over HTTPS' },
+  { path: 'runtime/images/download.ts', reason: 'partial blobs as files' },
+  { path: 'runtime/images/image-store.ts', reason: 'images as files' },
+  { path: 'runtime/images/unpack.ts', reason: 'layers into directories' },
+  { path: 'runtime/machine.ts', reason: 'asks the machine what it is' },
+  { path: 'runtime/main-js.ts', reason: "becomes the process of a pod's module" },
+  { path: 'runtime/main.ts', reason: 'the runtime process: arguments, environment, exit code' },
+  { path: 'runtime/store/sqlite-journal.ts', reason: 'the state in its SQLite file' },
+  { path: 'runtime/workloads/atomic-volume.ts', reason: 'volumes as files' },
+  { path: 'runtime/workloads/container-command.ts', reason: 'looks for the executable in the file system' },
+  { path: 'runtime/workloads/pod-files.ts', reason: 'the directories of pods' },
+  { path: 'runtime/workloads/pod-logs.ts', reason: 'log files' },
+  { path: 'runtime/workloads/proc.ts', reason: 'reads /proc' },
+  { path: 'runtime/workloads/processes.ts', reason: 'starts and signals child processes' },
+  { path: 'runtime/workloads/root-view.ts', reason: "links of a container's view" },
+];
+
+/** Imports of paths that are known only at run time. Packing cannot follow them, and here it must not. */
+export const computedImports: readonly Exception[] = [
+  {
+    path: 'protocol/node/pinned-engine.mjs',
+    reason: 'starts the program from a checkout, is no part of the packed one',
+  },
+  { path: 'runtime/main-js.ts', reason: "runs a pod's own module" },
+];
+
+/** The only files that read `process.env`. */
+export const environmentReaders: readonly Exception[] = [{ path: 'cloud/cli/main.ts', reason: 'KUBECONFIG, HOME' }];
+
+/** Folders whose functions and files are measured. */
+export const measuredPrefixes: readonly string[] = ['protocol/', 'devices/', 'firmware-images/', 'runtime/', 'cloud/'];
+/** A function fits on a screen. */
+export const FUNCTION_LINES_MAX = 70;
+export const FILE_LINES_MAX = 500;
+
+/** Data is as long as it is. */
+export const longFiles: readonly Exception[] = [];
