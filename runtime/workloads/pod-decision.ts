@@ -1,0 +1,230 @@
+/**
+ * What to do next for one pod, from what is: no waiting, no I/O, no clock. The loop in `pod-loop.ts` does the steps
+ * in order and asks again; asking twice is harmless.
+ *
+ *   (nothing) --accept--> recorded --recover--> running --beginStop--> stopping --finish--> (nothing)
+ *                                         ^                  |
+ *                                         +---replaceSpec----+
+ */
+import type { Container, Pod } from '../../protocol/kubernetes.ts';
+import { chooseImage } from './image-choice.ts';
+import type { ContainerRecord, DesiredPod, LocalImage, PodRecord, ProcessExit } from './ports.ts';
+import { sameIntent, specHash } from './spec-hash.ts';
+
+/** What the pod should come to. */
+export type PodTarget =
+  | { kind: 'run'; desired: DesiredPod }
+  /** The view does not have it any more, or with a deletionTimestamp. `pod` as the view last had it. */
+  | { kind: 'gone'; pod?: Pod }
+  /** The runtime goes down: processes end, record and files stay. */
+  | { kind: 'pause' };
+
+export type ImageObservation =
+  | { kind: 'none' }
+  | { kind: 'fetching'; digest: string }
+  | { kind: 'ready'; digest: string; image: LocalImage }
+  | { kind: 'failed'; digest: string; attempts: number; retryAtMs: number };
+
+/** All times are monotonic ms of this life of the runtime. */
+export interface ContainerObservation {
+  /** Its process is ours or adopted, and was alive when last heard of. */
+  alive: boolean;
+  /** Heard but not recorded yet. */
+  exit?: ProcessExit;
+  image: ImageObservation;
+  notBeforeMs: number;
+  /** When this life of the runtime began to watch its process. */
+  startedAtMs?: number;
+  /** SIGTERM was sent. */
+  terminatedAtMs?: number;
+  /** SIGKILL was last sent. */
+  killedAtMs?: number;
+}
+
+export interface PodObservation {
+  /** False until processes of an earlier life were looked for. */
+  recovered: boolean;
+  containers: ReadonlyMap<string, ContainerObservation>;
+  /** Files on disk are those that the pod asks for. */
+  filesReady: boolean;
+  /** Not prepared again before; after a failure. */
+  filesRetryAtMs: number;
+  /** Another pod of that namespace and name is still here: two never run at once. */
+  predecessor: boolean;
+}
+
+export interface PodInput {
+  target: PodTarget;
+  record: PodRecord | undefined;
+  observed: PodObservation;
+  /** Monotonic. */
+  nowMs: number;
+  /** SIGKILL is repeated after so long, for a process that the kernel cannot end yet. */
+  killRepeatMs: number;
+}
+
+export type PodStep =
+  | { kind: 'accept'; desired: DesiredPod }
+  | { kind: 'recover' }
+  | { kind: 'refreshPod'; pod: Pod }
+  | { kind: 'refuse'; message: string }
+  | { kind: 'prepareFiles'; desired: DesiredPod }
+  | { kind: 'imageUnknown'; container: Container; reason: string; message: string }
+  | { kind: 'fetchImage'; container: Container; digest: string; localOnly: boolean }
+  | { kind: 'start'; desired: DesiredPod; container: Container; image: LocalImage }
+  | { kind: 'recordExit'; name: string; exit: ProcessExit; cause: 'policy' | 'end' | 'pause' }
+  | { kind: 'beginStop' }
+  | { kind: 'terminate'; name: string }
+  | { kind: 'kill'; name: string }
+  | { kind: 'replaceSpec'; desired: DesiredPod }
+  /** Files and record go, then the hub is told. */
+  | { kind: 'finish' }
+  /** Paused: the loop ends, the record stays. */
+  | { kind: 'leave' };
+
+export interface PodDecision {
+  steps: PodStep[];
+  /** With no steps: when to look again, monotonic ms; undefined when only news can change anything. */
+  wakeAtMs?: number;
+}
+
+const nothing: PodDecision = { steps: [] };
+
+export function decidePod(input: PodInput): PodDecision {
+  const { target, record, observed } = input;
+  if (record === undefined) return decideUnrecorded(target, observed);
+  if (!observed.recovered) return one({ kind: 'recover' });
+  const replace = target.kind === 'run' && specHash(target.desired.pod) !== record.specHash;
+  const ending = target.kind === 'gone' || record.stoppingSinceMs !== undefined;
+  const exits = exitSteps(input, ending || replace ? 'end' : target.kind === 'pause' ? 'pause' : 'policy');
+  if (exits.length > 0) return { steps: exits };
+  if (ending) {
+    if (record.stoppingSinceMs === undefined) return one({ kind: 'beginStop' });
+    return decideStop(input, { kind: 'finish' });
+  }
+  if (target.kind === 'pause') return decideStop(input, { kind: 'leave' });
+  if (target.kind !== 'run') return nothing;
+  if (replace) return decideStop(input, { kind: 'replaceSpec', desired: target.desired });
+  return decideRun(input, record, target.desired);
+}
+
+/** Seconds between SIGTERM and SIGKILL, in ms: what the delete asked for, else what the pod says, else 30 s. */
+export function gracePeriodMs(target: PodTarget, recorded: Pod): number {
+  const asked = target.kind === 'gone' ? target.pod?.metadata.deletionGracePeriodSeconds : undefined;
+  const seconds = asked ?? recorded.spec.terminationGracePeriodSeconds ?? 30;
+  return Math.max(0, seconds) * 1_000;
+}
+
+/** Why this node cannot run such a pod at all; undefined when it can. */
+export function refusalOf(pod: Pod): string | undefined {
+  const wanted = pod.spec.runtimeClassName ?? 'host';
+  if (wanted === 'host' || wanted === 'js') return undefined;
+  if (wanted === 'oci') return 'this node has no container runtime for class oci; use runtimeClassName host or js';
+  return `this node does not know runtimeClassName ${wanted}; use host or js`;
+}
+
+function decideUnrecorded(target: PodTarget, observed: PodObservation): PodDecision {
+  if (target.kind === 'gone') return one({ kind: 'finish' });
+  if (target.kind === 'pause') return one({ kind: 'leave' });
+  return observed.predecessor ? nothing : one({ kind: 'accept', desired: target.desired });
+}
+
+function exitSteps({ record, observed }: PodInput, cause: 'policy' | 'end' | 'pause'): PodStep[] {
+  return record!.containers.flatMap(({ name, phase }) => {
+    const exit = observed.containers.get(name)?.exit;
+    return exit === undefined || phase !== 'running' ? [] : [{ kind: 'recordExit' as const, name, exit, cause }];
+  });
+}
+
+/** SIGTERM to all that live, SIGKILL after the grace period, then `last`. */
+function decideStop(input: PodInput, last: PodStep): PodDecision {
+  const { record, observed, nowMs, target } = input;
+  const graceMs = gracePeriodMs(target, record!.pod);
+  const steps: PodStep[] = [];
+  const wakes: number[] = [];
+  for (const [name, { alive, terminatedAtMs, killedAtMs }] of observed.containers) {
+    if (!alive) continue;
+    if (terminatedAtMs === undefined) {
+      steps.push({ kind: 'terminate', name });
+      continue;
+    }
+    const killAtMs = killedAtMs === undefined ? terminatedAtMs + graceMs : killedAtMs + input.killRepeatMs;
+    if (nowMs >= killAtMs) steps.push({ kind: 'kill', name });
+    else wakes.push(killAtMs);
+  }
+  if (steps.length > 0) return { steps };
+  return wakes.length > 0 ? { steps, wakeAtMs: Math.min(...wakes) } : one(last);
+}
+
+function decideRun(input: PodInput, record: PodRecord, desired: DesiredPod): PodDecision {
+  const { observed, nowMs } = input;
+  const { pod } = desired;
+  if (!sameIntent(pod, record.pod)) return one({ kind: 'refreshPod', pod });
+  const refusal = refusalOf(pod);
+  if (refusal !== undefined) return refused(record, refusal) ? nothing : one({ kind: 'refuse', message: refusal });
+  const decisions: PodDecision[] = [];
+  if (!observed.filesReady) {
+    if (nowMs >= observed.filesRetryAtMs) return one({ kind: 'prepareFiles', desired });
+    decisions.push({ steps: [], wakeAtMs: observed.filesRetryAtMs });
+  }
+  for (const container of dueContainers(pod, record)) decisions.push(decideContainer(input, desired, container));
+  return merge(decisions);
+}
+
+/** The first init container that has not completed, else all containers. A failed one with policy Never: none. */
+export function dueContainers(pod: Pod, record: PodRecord): Container[] {
+  for (const init of pod.spec.initContainers ?? []) {
+    const own = recordOf(record, init.name);
+    if (!completed(own)) return own?.phase === 'exited' ? [] : [init];
+  }
+  return pod.spec.containers;
+}
+
+/** Ran to its end with exit code 0 and is not to run again. */
+export function completed(record: ContainerRecord | undefined): boolean {
+  const ended = record?.state.terminated ?? record?.lastState?.terminated;
+  return record?.phase === 'exited' && ended?.exitCode === 0;
+}
+
+export function recordOf(record: PodRecord, name: string): ContainerRecord | undefined {
+  return record.containers.find((container) => container.name === name);
+}
+
+function decideContainer(input: PodInput, desired: DesiredPod, container: Container): PodDecision {
+  const { record, observed, nowMs } = input;
+  const own = recordOf(record!, container.name);
+  const seen = observed.containers.get(container.name);
+  if (own?.phase !== 'waiting' || seen === undefined) return nothing;
+  if (nowMs < seen.notBeforeMs) return { steps: [], wakeAtMs: seen.notBeforeMs };
+  const choice = chooseImage(desired.pod, container);
+  if (choice.kind === 'none') {
+    const { reason, message } = choice;
+    const told = own.state.waiting?.reason === reason && own.state.waiting.message === message;
+    return told ? nothing : one({ kind: 'imageUnknown', container, reason, message });
+  }
+  const { digest, localOnly } = choice;
+  const { image } = seen;
+  if (image.kind === 'none' || image.digest !== digest)
+    return one({ kind: 'fetchImage', container, digest, localOnly });
+  if (image.kind === 'fetching') return nothing;
+  if (image.kind === 'ready') {
+    return observed.filesReady ? one({ kind: 'start', desired, container, image: image.image }) : nothing;
+  }
+  return nowMs >= image.retryAtMs
+    ? one({ kind: 'fetchImage', container, digest, localOnly })
+    : { steps: [], wakeAtMs: image.retryAtMs };
+}
+
+function refused(record: PodRecord, message: string): boolean {
+  return record.containers.every(({ state }) => state.waiting?.message === message);
+}
+
+function one(step: PodStep): PodDecision {
+  return { steps: [step] };
+}
+
+function merge(decisions: PodDecision[]): PodDecision {
+  const wakes = decisions.flatMap(({ wakeAtMs }) => (wakeAtMs === undefined ? [] : [wakeAtMs]));
+  const steps = decisions.flatMap(({ steps }) => steps);
+  return wakes.length === 0 ? { steps } : { steps, wakeAtMs: Math.min(...wakes) };
+}

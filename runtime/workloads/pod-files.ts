@@ -1,0 +1,226 @@
+/**
+ * The directories of pods, below the runtime's data directory:
+ *
+ *   pods/UID/sources.json          ConfigMaps and Secrets as last told, for a start without a view
+ *   pods/UID/volumes/NAME/         one volume each
+ *   pods/UID/root/CONTAINER/       the container's view of its image, made anew at each start
+ *   pods/UID/scratch/CONTAINER/    home/ and tmp/
+ *   pods/UID/logs/CONTAINER.log    and .log.1
+ */
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Container, Pod, Volume } from '../../protocol/kubernetes.ts';
+import { sync, writeAtomicVolume } from './atomic-volume.ts';
+import { commandLine, findExecutable, findModule } from './container-command.ts';
+import { containerEnvironment, invalid } from './container-environment.ts';
+import { logTail, rotateLog } from './pod-logs.ts';
+import type { DesiredPod, LocalImage, PodFiles, PodPlace, ResolvedCommand } from './ports.ts';
+import { buildRootView, pathParts, type ViewMount, viewMounts } from './root-view.ts';
+import { type VolumeContent, volumeContent } from './volume-content.ts';
+
+export interface PodDirectoriesConfig {
+  /** Absolute; `pods/` is made below it. */
+  dataDirectory: string;
+  /** A container's log is truncated above this; as much again is kept of the time before. */
+  logBytesMax: number;
+  /** Absolute directories below which `hostPath` volumes are allowed. */
+  hostPaths: readonly string[];
+  /** Where commands are looked for that the image lacks; also the end of each child's PATH. */
+  hostPath: readonly string[];
+}
+
+export const podDirectoriesDefaults = {
+  logBytesMax: 4 * 1024 * 1024,
+  hostPaths: [],
+  hostPath: ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'],
+} as const satisfies Omit<PodDirectoriesConfig, 'dataDirectory'>;
+
+export class PodDirectories implements PodFiles {
+  readonly #config: PodDirectoriesConfig;
+
+  constructor(config: PodDirectoriesConfig) {
+    this.#config = config;
+  }
+
+  async prepare(desired: DesiredPod): Promise<void> {
+    const { pod } = desired;
+    const directory = this.#directoryOf(uidOf(pod));
+    for (const { name } of containersOf(pod)) checkName(name, 'container');
+    const volumes = (pod.spec.volumes ?? []).map((volume): [string, VolumeContent] => [
+      volume.name,
+      volumeContent(desired, volume, this.#config.hostPaths),
+    ]);
+    await makeDirectory(join(directory, 'logs'));
+    await makeDirectory(join(directory, 'volumes'));
+    for (const [name, content] of volumes) {
+      const path = join(directory, 'volumes', name);
+      if (content.kind === 'files') await writeAtomicVolume(path, content.files);
+      if (content.kind === 'empty') await makeDirectory(path);
+    }
+    await writeDurably(join(directory, 'sources.json'), sourcesText(desired));
+  }
+
+  async recall(uid: string): Promise<DesiredPod['files']> {
+    const sources = await readSources(join(this.#directoryOf(uid), 'sources.json'));
+    return new Map(
+      Object.entries(sources).map(([key, entries]) => [
+        key,
+        new Map(Object.entries(entries).map(([name, value]) => [name, new Uint8Array(Buffer.from(value, 'base64'))])),
+      ]),
+    );
+  }
+
+  logFile(pod: Pod, container: string): string {
+    checkName(container, 'container');
+    return join(this.#directoryOf(uidOf(pod)), 'logs', `${container}.log`);
+  }
+
+  logTail(pod: Pod, container: string, bytesMax: number): Promise<string> {
+    return logTail(this.logFile(pod, container), bytesMax);
+  }
+
+  async rotateLogs(pod: Pod): Promise<void> {
+    for (const { name } of containersOf(pod)) await rotateLog(this.logFile(pod, name), this.#config.logBytesMax);
+  }
+
+  async remove(uid: string): Promise<void> {
+    await rm(this.#directoryOf(uid), { recursive: true, force: true });
+  }
+
+  async resolve(
+    desired: DesiredPod,
+    container: Container,
+    image: LocalImage,
+    place: PodPlace,
+  ): Promise<ResolvedCommand> {
+    const directory = this.#directoryOf(uidOf(desired.pod));
+    const view = join(directory, 'root', container.name);
+    const mounts = viewMounts(container, (name) => this.#volumePath(desired.pod, directory, name));
+    const workingDir = container.workingDir ?? image.config.workingDir;
+    const workingParts = pathParts(workingDir, `workingDir ${workingDir}`);
+    for (const { target } of mounts) await makeSubPath(target, join(directory, 'volumes'));
+    await buildRootView(view, image.rootDirectory, mounts, workingParts);
+
+    const scratch = join(directory, 'scratch', container.name);
+    await makeDirectory(join(scratch, 'home'));
+    await makeDirectory(join(scratch, 'tmp'));
+    const imageEnvironment = environmentOf(image);
+    const imagePath = await existing(pathOf(imageEnvironment.PATH).map((path) => join(view, path)));
+    const base = {
+      ...imageEnvironment,
+      PATH: [...imagePath, ...this.#config.hostPath].join(':'),
+      HOME: join(scratch, 'home'),
+      TMPDIR: join(scratch, 'tmp'),
+      ...podVariables(desired.pod, place),
+    };
+    const environment = containerEnvironment(desired, container, place, base, {
+      STILE_ROOT: view,
+      STILE_MOUNTS: JSON.stringify(Object.fromEntries(mounts.map(mountEntry))),
+    });
+    const line = commandLine(container, image, environment);
+    const cwd = join(view, ...workingParts);
+    const commandPlace = { view, cwd, imagePath, hostPath: this.#config.hostPath };
+    if (desired.pod.spec.runtimeClassName === 'js') {
+      // The engine of a packed runtime would obey it, and load what it names before the module.
+      const { NODE_OPTIONS: _options, ...env } = environment;
+      return { engine: true, ...(await findModule(line, commandPlace)), cwd, env };
+    }
+    const file = await findExecutable(line[0]!, commandPlace);
+    return { engine: false, file, args: line.slice(1), cwd, env: environment };
+  }
+
+  #directoryOf(uid: string): string {
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(uid)) throw invalid(`"${uid}" cannot be the uid of a pod`);
+    return join(this.#config.dataDirectory, 'pods', uid);
+  }
+
+  #volumePath(pod: Pod, directory: string, name: string): string | undefined {
+    const volume: Volume | undefined = pod.spec.volumes?.find((candidate) => candidate.name === name);
+    if (volume === undefined) return undefined;
+    const hostPath = (volume.hostPath as { path?: string } | undefined)?.path;
+    return hostPath ?? join(directory, 'volumes', name);
+  }
+}
+
+function containersOf(pod: Pod): Container[] {
+  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+}
+
+function uidOf(pod: Pod): string {
+  return pod.metadata.uid ?? '';
+}
+
+/** Names become file names. */
+function checkName(name: string, what: string): void {
+  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) throw invalid(`"${name}" is no name of a ${what}`);
+}
+
+function podVariables(pod: Pod, { podIP, nodeName }: PodPlace): Record<string, string> {
+  const { name, namespace = 'default' } = pod.metadata;
+  return { POD_NAME: name, POD_NAMESPACE: namespace, POD_IP: podIP, NODE_NAME: nodeName };
+}
+
+function mountEntry({ parts, target }: ViewMount): [string, string] {
+  return [`/${parts.join('/')}`, target];
+}
+
+/** `NAME=value` lines of the image's configuration. */
+function environmentOf(image: LocalImage): Record<string, string> {
+  return Object.fromEntries(
+    image.config.env.flatMap((line) => {
+      const end = line.indexOf('=');
+      return end > 0 ? [[line.slice(0, end), line.slice(end + 1)]] : [];
+    }),
+  );
+}
+
+/** Directories of an image's PATH; of the usual one when the image says nothing. */
+function pathOf(path: string | undefined): string[] {
+  return path === undefined ? [...podDirectoriesDefaults.hostPath] : path.split(':').filter((part) => part !== '');
+}
+
+async function existing(directories: string[]): Promise<string[]> {
+  const found = await Promise.all(directories.map((path) => stat(path).catch(() => undefined)));
+  return directories.filter((_path, index) => found[index]?.isDirectory());
+}
+
+/** A subPath of our own volume that is not there yet becomes a directory, as the kubelet makes it. */
+async function makeSubPath(target: string, volumes: string): Promise<void> {
+  if (!target.startsWith(`${volumes}/`)) return;
+  if ((await stat(target).catch(() => undefined)) === undefined) await makeDirectory(target);
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+}
+
+function sourcesText({ files }: DesiredPod): string {
+  const sources = [...files].map(([key, entries]): [string, Record<string, string>] => [
+    key,
+    Object.fromEntries([...entries].map(([name, value]) => [name, Buffer.from(value).toString('base64')])),
+  ]);
+  return JSON.stringify(Object.fromEntries(sources));
+}
+
+/** What is missing or damaged is as if it had never been told: the pod waits for the view instead of the runtime. */
+async function readSources(path: string): Promise<Record<string, Record<string, string>>> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Record<string, Record<string, string>>;
+  } catch {
+    return {};
+  }
+}
+
+/** Old or new after a power cut; a no-op when unchanged, to spare the flash. */
+async function writeDurably(path: string, text: string): Promise<void> {
+  if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return;
+  const handle = await open(`${path}.draft`, 'w', 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(`${path}.draft`, path);
+  await sync(join(path, '..'));
+}

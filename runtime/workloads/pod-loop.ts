@@ -1,0 +1,305 @@
+/**
+ * The serial work loop of one pod: decide, do, look again. Loops of different pods share nothing but the ports, so a
+ * slow start of one never holds up another; within one, only image fetches run beside the loop.
+ */
+import { type Env, randomHex } from '../../protocol/env.ts';
+import type { Pod } from '../../protocol/kubernetes.ts';
+import type { BackoffLimits } from './container-exit.ts';
+import {
+  type ContainerObservation,
+  decidePod,
+  type ImageObservation,
+  type PodDecision,
+  type PodTarget,
+} from './pod-decision.ts';
+import { nextConditions, podStatus } from './pod-status.ts';
+import { executeStep } from './pod-steps.ts';
+import type {
+  ContainerRecord,
+  Images,
+  PodFiles,
+  PodRecord,
+  PodRecords,
+  ProcessExit,
+  Processes,
+  SupervisorOutput,
+} from './ports.ts';
+
+export interface SupervisorPorts {
+  processes: Processes;
+  images: Images;
+  files: PodFiles;
+  records: PodRecords;
+  output: SupervisorOutput;
+}
+
+export interface PodLoopConfig extends BackoffLimits {
+  nodeName: string;
+  /** The node's own address, told in pod statuses. */
+  hostIP: string;
+  /** Pause after a step that failed for a reason of ours: a full disk, a broken store. */
+  stepRetryMs: number;
+  /** Between two tries to write files of which a ConfigMap or Secret is missing; news of it end the pause. */
+  filesRetryMs: number;
+  /** First pause between two tries to get an image; doubles up to `backoffMaxMs`. */
+  imageRetryMs: number;
+  killRepeatMs: number;
+  /** A second look for a child of an unconfirmed intent comes so much later: the first may be too early to see it. */
+  intentSettleMs: number;
+  /** Bytes of a failed container's log that its status carries. */
+  terminationMessageBytesMax: number;
+}
+
+/** What loops ask of the supervisor. */
+export interface PodSurroundings {
+  takeAddress(uid: string, namespace: string, name: string): string;
+  /** Another pod of that name is still here. */
+  hasPredecessor(uid: string, namespace: string, name: string): boolean;
+}
+
+/** One timer or sleep of a loop at most so long; real timers hold a signed 32-bit number of ms. */
+const pauseMsMax = 3_600_000;
+
+export class PodLoop {
+  readonly uid: string;
+  readonly env: Env;
+  readonly ports: SupervisorPorts;
+  readonly config: PodLoopConfig;
+  readonly surroundings: PodSurroundings;
+  readonly containers = new Map<string, ContainerObservation>();
+  target: PodTarget;
+  record: PodRecord | undefined;
+  recovered: boolean;
+  filesReady = false;
+  filesRetryAtMs = 0;
+  /** Set by the last step of all. */
+  ended: 'gone' | 'left' | undefined;
+  readonly #alarm = new Alarm();
+  readonly #fetches = new Set<Promise<void>>();
+  #fetchScope = new AbortController();
+  /** A change of the record that the store would not take yet. */
+  #unsaved = false;
+  #lastStatus = '';
+
+  constructor(
+    uid: string,
+    start: { target: PodTarget; record?: PodRecord },
+    context: { env: Env; ports: SupervisorPorts; config: PodLoopConfig; surroundings: PodSurroundings },
+  ) {
+    this.uid = uid;
+    this.env = { ...context.env, log: context.env.log.child({ svc: 'supervisor', pod: uid }) };
+    this.ports = context.ports;
+    this.config = context.config;
+    this.surroundings = context.surroundings;
+    this.target = start.target;
+    this.record = start.record;
+    this.recovered = start.record === undefined;
+    if (start.record !== undefined) this.observeContainers(start.record);
+  }
+
+  /** Tells what the pod should come to; harmless when nothing changed. */
+  aim(target: PodTarget): void {
+    const before = this.target;
+    if (target.kind !== 'run') {
+      this.target = target;
+      this.#fetchScope.abort();
+    } else if (before.kind === 'run' && sameFiles(before.desired.files, target.desired.files)) {
+      this.target = { kind: 'run', desired: { pod: target.desired.pod, files: before.desired.files } };
+    } else {
+      this.target = target;
+      this.filesReady = false;
+      this.filesRetryAtMs = 0;
+    }
+    this.wake();
+  }
+
+  wake(): void {
+    this.#alarm.ring();
+  }
+
+  /** Resolves when the pod is gone or left alone, or when `signal` aborts between two steps. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const onAbort = () => this.wake();
+    signal.addEventListener('abort', onAbort, { once: true });
+    while (this.ended === undefined && !signal.aborted) {
+      const decision = this.#decide();
+      const pauseMs = await this.#execute(decision, signal);
+      if (this.ended === undefined && pauseMs !== 0) await this.#alarm.wait(this.env, pauseMs);
+    }
+    signal.removeEventListener('abort', onAbort);
+    this.#fetchScope.abort();
+    await Promise.all(this.#fetches);
+  }
+
+  /** Applies a change and makes it durable. A store that fails leaves it in memory only: then this rejects. */
+  async save(change: (record: PodRecord) => PodRecord): Promise<void> {
+    this.update(change);
+    await this.#store();
+  }
+
+  /** Applies a change that need not survive: it is stored with the next one that must. */
+  update(change: (record: PodRecord) => PodRecord): void {
+    const changed = change(this.record!);
+    this.record = { ...changed, conditions: nextConditions(changed, this.env.clock.now()) };
+    this.#tellStatus(this.record);
+  }
+
+  containerChange(name: string, change: (container: ContainerRecord) => ContainerRecord): (r: PodRecord) => PodRecord {
+    return (record) => ({
+      ...record,
+      containers: record.containers.map((container) => (container.name === name ? change(container) : container)),
+    });
+  }
+
+  /** Adds what is observed of a record's containers, forgets those it does not have. */
+  observeContainers(record: PodRecord): void {
+    const kept = new Map(this.containers);
+    this.containers.clear();
+    for (const { name, notBeforeMs } of record.containers) {
+      const known = kept.get(name) ?? { alive: false, image: { kind: 'none' }, notBeforeMs: 0 };
+      this.containers.set(name, { ...known, notBeforeMs: known.notBeforeMs || this.monotonicOf(notBeforeMs) });
+    }
+  }
+
+  /** A recorded wall-clock time as one of this life, never further away than the longest back-off. */
+  monotonicOf(wallMs: number): number {
+    const { clock } = this.env;
+    const leftMs = Math.min(wallMs - clock.now(), this.config.backoffMaxMs);
+    return leftMs <= 0 ? 0 : clock.monotonic() + leftMs;
+  }
+
+  observe(name: string, change: Partial<ContainerObservation>): void {
+    const known = this.containers.get(name);
+    if (known !== undefined) this.containers.set(name, { ...known, ...change });
+  }
+
+  /** Hears the end of an instance; news of an older one are not the container's. */
+  exitListener(name: string, instanceId: string): (exit: ProcessExit) => void {
+    return (exit) => {
+      const own = this.record?.containers.find((container) => container.name === name);
+      if (own?.instanceId !== instanceId) return;
+      this.observe(name, { alive: false, exit });
+      this.wake();
+    };
+  }
+
+  newInstanceId(): string {
+    return randomHex(this.env.random, 16);
+  }
+
+  /** Runs beside the loop; its outcome is an observation. */
+  fetch(name: string, digest: string, work: (signal: AbortSignal) => Promise<ImageObservation>): void {
+    if (this.#fetchScope.signal.aborted) this.#fetchScope = new AbortController();
+    this.observe(name, { image: { kind: 'fetching', digest } });
+    const fetching = work(this.#fetchScope.signal).then((image) => {
+      const current = this.containers.get(name)?.image;
+      // A newer digest may have been asked for meanwhile.
+      if (current?.kind === 'fetching' && current.digest === digest) this.observe(name, { image });
+      this.wake();
+    });
+    this.#fetches.add(fetching);
+    void fetching.finally(() => this.#fetches.delete(fetching));
+  }
+
+  event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.ports.output.podEvent(pod, { type, reason, message });
+  }
+
+  #decide(): PodDecision {
+    const { target, record, env, config } = this;
+    const { namespace, name } = identityOf(target, record);
+    const predecessor = record === undefined && this.surroundings.hasPredecessor(this.uid, namespace, name);
+    const { recovered, containers, filesReady, filesRetryAtMs } = this;
+    const observed = { recovered, containers, filesReady, filesRetryAtMs, predecessor };
+    return decidePod({ target, record, observed, nowMs: env.clock.monotonic(), killRepeatMs: config.killRepeatMs });
+  }
+
+  /** Resolves to how long to wait for news: 0 not at all, undefined without end. */
+  async #execute(decision: PodDecision, signal: AbortSignal): Promise<number | undefined> {
+    try {
+      if (this.#unsaved && this.record !== undefined) await this.#store();
+      for (const step of decision.steps) {
+        if (signal.aborted) return 0;
+        await executeStep(this, step);
+      }
+    } catch (error) {
+      this.env.log.warn('pod step failed', { err: error, steps: decision.steps.map(({ kind }) => kind) });
+      return this.config.stepRetryMs;
+    }
+    if (decision.steps.length > 0) return 0;
+    if (decision.wakeAtMs === undefined) return undefined;
+    return Math.max(1, decision.wakeAtMs - this.env.clock.monotonic());
+  }
+
+  async #store(): Promise<void> {
+    this.#unsaved = true;
+    await this.ports.records.save(this.record!);
+    this.#unsaved = false;
+  }
+
+  #tellStatus(record: PodRecord): void {
+    const status = podStatus(record, this.config.hostIP);
+    const text = JSON.stringify(status);
+    if (text === this.#lastStatus) return;
+    this.#lastStatus = text;
+    this.ports.output.podStatus(record.pod, status);
+  }
+}
+
+function identityOf(target: PodTarget, record: PodRecord | undefined): { namespace: string; name: string } {
+  if (record !== undefined) return record;
+  const pod = target.kind === 'run' ? target.desired.pod : target.kind === 'gone' ? target.pod : undefined;
+  return { namespace: pod?.metadata.namespace ?? 'default', name: pod?.metadata.name ?? '' };
+}
+
+function sameFiles(
+  a: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>,
+  b: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>,
+): boolean {
+  return a === b || (a.size === b.size && [...a].every(([name, entries]) => sameEntries(entries, b.get(name))));
+}
+
+function sameEntries(a: ReadonlyMap<string, Uint8Array>, b: ReadonlyMap<string, Uint8Array> | undefined): boolean {
+  if (a === b) return true;
+  if (b === undefined || a.size !== b.size) return false;
+  return [...a].every(([key, value]) => {
+    const other = b.get(key);
+    return other !== undefined && Buffer.compare(value, other) === 0;
+  });
+}
+
+/** A bell that stays rung until somebody waits for it. */
+class Alarm {
+  #rung = false;
+  #waiter: AbortController | undefined;
+
+  ring(): void {
+    this.#rung = true;
+    this.#waiter?.abort();
+  }
+
+  /** Resolves when rung or after `ms`; without `ms` when rung. */
+  async wait(env: Env, ms: number | undefined): Promise<void> {
+    if (!this.#rung) {
+      const waiter = new AbortController();
+      this.#waiter = waiter;
+      await (ms === undefined
+        ? aborted(waiter.signal)
+        : sleepUntilAborted(env, Math.min(ms, pauseMsMax), waiter.signal));
+      this.#waiter = undefined;
+    }
+    this.#rung = false;
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+async function sleepUntilAborted(env: Env, ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await env.clock.sleep(ms, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}

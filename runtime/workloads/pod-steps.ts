@@ -1,0 +1,299 @@
+/** How each step of a decision is done. One executor a kind; a missing one does not compile. */
+import { asAppError, codeOf } from '../../protocol/errors.ts';
+import type { ContainerState } from '../../protocol/kubernetes.ts';
+import { afterExit, afterFailedStart, type ExitCause, rfc3339 } from './container-exit.ts';
+import { ImageNeverPulled, imageFailure } from './image-choice.ts';
+import { gracePeriodMs, type ImageObservation, type PodStep } from './pod-decision.ts';
+import type { PodLoop } from './pod-loop.ts';
+import type { ContainerRecord, PodRecord, ProcessExit, ProcessIdentity, ResolvedCommand } from './ports.ts';
+import { remembered, specHash } from './spec-hash.ts';
+
+type Executors = {
+  [Kind in PodStep['kind']]: (loop: PodLoop, step: Extract<PodStep, { kind: Kind }>) => Promise<void>;
+};
+
+/** Rejects only for reasons of ours (a store that fails); what the pod did wrong ends up in its status. */
+export async function executeStep(loop: PodLoop, step: PodStep): Promise<void> {
+  const executor = executors[step.kind] as (loop: PodLoop, step: PodStep) => Promise<void>;
+  await executor(loop, step);
+}
+
+const executors: Executors = {
+  async accept(loop, { desired: { pod } }) {
+    const { namespace = 'default', name } = pod.metadata;
+    const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+    loop.record = {
+      uid: loop.uid,
+      namespace,
+      name,
+      specHash: specHash(pod),
+      pod: remembered(pod),
+      containers: containers.map((container) => newContainer(container.name)),
+      podIP: loop.surroundings.takeAddress(loop.uid, namespace, name),
+      startTime: rfc3339(loop.env.clock.now()),
+      conditions: [],
+    };
+    loop.observeContainers(loop.record);
+    await loop.save((record) => record);
+  },
+
+  async recover(loop) {
+    for (const container of loop.record!.containers) await recoverContainer(loop, container);
+    loop.recovered = true;
+    // Tells the status anew: the outbox may have lost the last one, and keeps only the latest.
+    loop.update((record) => record);
+  },
+
+  async refreshPod(loop, { pod }) {
+    await loop.save((record) => ({ ...record, pod: remembered(pod) }));
+    // Volumes may show labels and annotations.
+    loop.filesReady = false;
+  },
+
+  async refuse(loop, { message }) {
+    const state: ContainerState = { waiting: { reason: 'RunContainerError', message } };
+    loop.update((record) => ({ ...record, containers: record.containers.map((own) => ({ ...own, state })) }));
+    loop.event(loop.record!.pod, 'Warning', 'Failed', message);
+  },
+
+  async prepareFiles(loop, { desired }) {
+    try {
+      await loop.ports.files.prepare(desired);
+      // News that came meanwhile are prepared in the next round.
+      loop.filesReady = loop.target.kind === 'run' && loop.target.desired.files === desired.files;
+    } catch (error) {
+      if (codeOf(error) !== 'E_POD_INVALID') throw error;
+      loop.filesRetryAtMs = loop.env.clock.monotonic() + loop.config.filesRetryMs;
+      const { message } = error as Error;
+      const told = loop.record!.containers.some(({ state }) => state.waiting?.message === message);
+      loop.update((record) => ({ ...record, containers: record.containers.map((own) => misconfigured(own, message)) }));
+      if (!told) loop.event(loop.record!.pod, 'Warning', 'Failed', message);
+    }
+  },
+
+  async imageUnknown(loop, { container, reason, message }) {
+    loop.update(loop.containerChange(container.name, (own) => ({ ...own, state: { waiting: { reason, message } } })));
+    loop.event(loop.record!.pod, 'Warning', 'Failed', message);
+  },
+
+  async fetchImage(loop, { container, digest, localOnly }) {
+    const before = loop.containers.get(container.name)?.image;
+    const attempts = before?.kind === 'failed' && before.digest === digest ? before.attempts + 1 : 1;
+    loop.fetch(container.name, digest, async (signal): Promise<ImageObservation> => {
+      try {
+        const image = await (localOnly ? loop.ports.images.local(digest) : loop.ports.images.ensure(digest, signal));
+        if (image === undefined) throw new ImageNeverPulled(container);
+        return { kind: 'ready', digest, image };
+      } catch (error) {
+        if (signal.aborted) return { kind: 'none' };
+        const waiting = imageFailure(container, error, attempts);
+        loop.update(loop.containerChange(container.name, (own) => ({ ...own, state: { waiting } })));
+        if (attempts === 1) loop.event(loop.record!.pod, 'Warning', 'Failed', waiting.message);
+        const pauseMs = Math.min(loop.config.imageRetryMs * 2 ** (attempts - 1), loop.config.backoffMaxMs);
+        return { kind: 'failed', digest, attempts, retryAtMs: loop.env.clock.monotonic() + pauseMs };
+      }
+    });
+  },
+
+  async start(loop, step) {
+    const { name } = step.container;
+    const { podIP } = loop.record!;
+    const { hostIP, nodeName } = loop.config;
+    let command: ResolvedCommand;
+    try {
+      command = await loop.ports.files.resolve(step.desired, step.container, step.image, { podIP, hostIP, nodeName });
+    } catch (error) {
+      return startFailed(loop, name, error);
+    }
+    await spawn(loop, name, step.image.digest, command, loop.ports.files.logFile(step.desired.pod, name));
+  },
+
+  async recordExit(loop, { name, exit, cause }) {
+    const own = containerOf(loop, name);
+    if (own.instanceId !== undefined) await loop.ports.processes.sweep(own.instanceId);
+    await recordEnd(loop, own, exit, cause);
+  },
+
+  async beginStop(loop) {
+    await loop.save((record) => ({ ...record, stoppingSinceMs: loop.env.clock.now() }));
+  },
+
+  async terminate(loop, { name }) {
+    const { process } = containerOf(loop, name);
+    const graceMs = gracePeriodMs(loop.target, loop.record!.pod);
+    loop.observe(name, { terminatedAtMs: loop.env.clock.monotonic() });
+    if (process !== undefined) await loop.ports.processes.signal(process, graceMs === 0 ? 'SIGKILL' : 'SIGTERM');
+    loop.event(loop.record!.pod, 'Normal', 'Killing', `stopping container ${name}, grace period ${graceMs / 1_000} s`);
+  },
+
+  async kill(loop, { name }) {
+    const { process } = containerOf(loop, name);
+    loop.observe(name, { killedAtMs: loop.env.clock.monotonic() });
+    if (process !== undefined) await loop.ports.processes.signal(process, 'SIGKILL');
+  },
+
+  async replaceSpec(loop, { desired: { pod } }) {
+    const before = loop.record!;
+    const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ name }) =>
+      renewed(
+        name,
+        before.containers.find((container) => container.name === name),
+      ),
+    );
+    loop.containers.clear();
+    loop.observeContainers({ ...before, containers });
+    loop.filesReady = false;
+    await loop.save((record) => ({ ...record, specHash: specHash(pod), pod: remembered(pod), containers }));
+  },
+
+  async finish(loop) {
+    const { uid, record, target } = loop;
+    await loop.ports.files.remove(uid);
+    await loop.ports.records.remove(uid);
+    const pod = (target.kind === 'gone' ? target.pod : undefined) ?? record?.pod;
+    loop.ended = 'gone';
+    if (pod !== undefined) loop.ports.output.podGone(pod);
+  },
+
+  async leave(loop) {
+    loop.ended = 'left';
+  },
+};
+
+/** The intent is durable before there is a process, the instance id is in the process before it is confirmed. */
+async function spawn(
+  loop: PodLoop,
+  name: string,
+  imageDigest: string,
+  command: ResolvedCommand,
+  logFile: string,
+): Promise<void> {
+  const before = containerOf(loop, name);
+  const instanceId = loop.newInstanceId();
+  const restartCount = before.restartCount + (before.lastState === undefined ? 0 : 1);
+  const intended: ContainerRecord = { ...before, instanceId, phase: 'intended', imageDigest };
+  try {
+    await loop.save(loop.containerChange(name, () => intended));
+  } catch (error) {
+    loop.update(loop.containerChange(name, () => before));
+    throw error;
+  }
+  const request = { ...command, env: { ...command.env, STILE_INSTANCE: instanceId }, instanceId, logFile };
+  loop.observe(name, { alive: true, exit: undefined, terminatedAtMs: undefined, killedAtMs: undefined });
+  let process: ProcessIdentity;
+  try {
+    process = await loop.ports.processes.spawn(request, loop.exitListener(name, instanceId));
+  } catch (error) {
+    loop.observe(name, { alive: false });
+    return startFailed(loop, name, asAppError(error, 'E_POD_START', `cannot start container ${name}`));
+  }
+  loop.observe(name, { startedAtMs: loop.env.clock.monotonic() });
+  loop.event(loop.record!.pod, 'Normal', 'Started', `started container ${name}`);
+  const state: ContainerState = { running: runningSince(loop) };
+  await loop.save(
+    loop.containerChange(name, (own) => ({ ...own, phase: 'running', process, state, restartCount, notBeforeMs: 0 })),
+  );
+}
+
+async function startFailed(loop: PodLoop, name: string, error: unknown): Promise<void> {
+  const code = codeOf(error);
+  if (code !== 'E_POD_START' && code !== 'E_POD_INVALID') throw error;
+  const reason = code === 'E_POD_START' ? 'RunContainerError' : 'CreateContainerConfigError';
+  const { message } = error as Error;
+  const known = containerOf(loop, name).state.waiting?.message === message;
+  const nowMs = loop.env.clock.now();
+  await loop.save(
+    loop.containerChange(name, (own) => afterFailedStart(own, { waiting: { reason, message } }, nowMs, loop.config)),
+  );
+  setNotBefore(loop, name);
+  if (!known) loop.event(loop.record!.pod, 'Warning', 'Failed', message);
+}
+
+/** Finds out what became of a container's process while no runtime watched. */
+async function recoverContainer(loop: PodLoop, container: ContainerRecord): Promise<void> {
+  const { processes } = loop.ports;
+  const { name, instanceId, phase } = container;
+  if (instanceId === undefined || (phase !== 'intended' && phase !== 'running')) return;
+  const listener = loop.exitListener(name, instanceId);
+  const process = phase === 'running' ? container.process : await findIntended(loop, instanceId);
+  if (process !== undefined && (await processes.adopt(process, listener))) {
+    const state: ContainerState = container.state.running ? container.state : { running: runningSince(loop) };
+    // What it had run before is not known to this life's clock; the back-off is cleared a full time from now.
+    loop.observe(name, {
+      alive: loop.containers.get(name)?.exit === undefined,
+      startedAtMs: loop.env.clock.monotonic(),
+    });
+    if (phase === 'intended') {
+      await loop.save(loop.containerChange(name, (own) => ({ ...own, phase: 'running', process, state })));
+    }
+    loop.env.log.info('container adopted', { container: name, pid: process.pid });
+    return;
+  }
+  await processes.sweep(instanceId);
+  if (phase === 'running') return recordEnd(loop, container, {}, 'lost');
+  // The spawn never came about, so nothing ended: it is simply still to be started.
+  await loop.save(loop.containerChange(name, (own) => ({ ...own, phase: 'waiting' })));
+}
+
+async function findIntended(loop: PodLoop, instanceId: string) {
+  const found = await loop.ports.processes.find(instanceId);
+  if (found !== undefined) return found;
+  await loop.env.clock.sleep(loop.config.intentSettleMs);
+  return loop.ports.processes.find(instanceId);
+}
+
+function runningSince(loop: PodLoop) {
+  return { startedAt: rfc3339(loop.env.clock.now()) };
+}
+
+async function recordEnd(loop: PodLoop, own: ContainerRecord, exit: ProcessExit, cause: ExitCause): Promise<void> {
+  const { clock } = loop.env;
+  const pod = loop.record!.pod;
+  const failed = exit.exitCode !== 0;
+  const bytesMax = loop.config.terminationMessageBytesMax;
+  const logTail = failed ? await loop.ports.files.logTail(pod, own.name, bytesMax) : '';
+  const startedAtMs = loop.containers.get(own.name)?.startedAtMs;
+  const ranMs = startedAtMs === undefined ? 0 : clock.monotonic() - startedAtMs;
+  const facts = { exit, nowMs: clock.now(), ranMs, logTail };
+  const policy = restartPolicyOf(loop.record!, own.name);
+  loop.observe(own.name, { alive: false, exit: undefined, terminatedAtMs: undefined, killedAtMs: undefined });
+  await loop.save(loop.containerChange(own.name, (current) => afterExit(current, facts, cause, policy, loop.config)));
+  setNotBefore(loop, own.name);
+  const waiting = containerOf(loop, own.name).state.waiting;
+  if (waiting !== undefined) loop.event(pod, 'Warning', 'BackOff', waiting.message ?? waiting.reason);
+}
+
+/** Init containers run until they complete: Always means OnFailure for them. */
+function restartPolicyOf(record: PodRecord, name: string) {
+  const policy = record.pod.spec.restartPolicy ?? 'Always';
+  const init = record.pod.spec.initContainers?.some((container) => container.name === name) ?? false;
+  return init && policy === 'Always' ? 'OnFailure' : policy;
+}
+
+function setNotBefore(loop: PodLoop, name: string): void {
+  loop.observe(name, { notBeforeMs: loop.monotonicOf(containerOf(loop, name).notBeforeMs) });
+}
+
+function containerOf(loop: PodLoop, name: string): ContainerRecord {
+  const own = loop.record?.containers.find((container) => container.name === name);
+  if (own === undefined) throw new Error(`no record of container ${name}`);
+  return own;
+}
+
+function newContainer(name: string): ContainerRecord {
+  const state: ContainerState = { waiting: { reason: 'ContainerCreating' } };
+  return { name, restartCount: 0, phase: 'waiting', state, notBeforeMs: 0, backoffMs: 0 };
+}
+
+/** The container under a new spec: its history stays, its back-off does not. */
+function renewed(name: string, before: ContainerRecord | undefined): ContainerRecord {
+  const fresh = newContainer(name);
+  if (before === undefined) return fresh;
+  const lastState = before.state.terminated ? before.state : before.lastState;
+  return { ...fresh, restartCount: before.restartCount, ...(lastState === undefined ? {} : { lastState }) };
+}
+
+function misconfigured(own: ContainerRecord, message: string): ContainerRecord {
+  if (own.phase !== 'waiting') return own;
+  return { ...own, state: { waiting: { reason: 'CreateContainerConfigError', message } } };
+}

@@ -1,0 +1,72 @@
+/** Readers of /proc. Source: proc_pid_stat(5), proc_pid_environ(5), random(4). A process that is gone reads as undefined. */
+import { readFileSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+
+export interface ProcessStat {
+  pid: number;
+  /** One letter; `Z` and `X` are dead. */
+  state: string;
+  /** Process group. */
+  group: number;
+  /** Field 22: clock ticks after boot. */
+  startTicks: number;
+}
+
+/** Synchronous, so that a child which ends at once can be read before its parent reaps it. */
+export function statNow(pid: number): ProcessStat | undefined {
+  try {
+    return parseStat(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return undefined;
+  }
+}
+
+export async function stat(pid: number): Promise<ProcessStat | undefined> {
+  try {
+    return parseStat(await readFile(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The command, field 2, is in parentheses and may itself hold parentheses and spaces. */
+export function parseStat(text: string): ProcessStat | undefined {
+  const end = text.lastIndexOf(')');
+  if (end < 0) return undefined;
+  const fields = text.slice(end + 2).split(' ');
+  const pid = Number(text.slice(0, text.indexOf(' ')));
+  const [state, , group] = fields;
+  const startTicks = Number(fields[19]);
+  if (state === undefined || !Number.isSafeInteger(pid) || !Number.isFinite(startTicks)) return undefined;
+  return { pid, state, group: Number(group), startTicks };
+}
+
+export function isDead(found: ProcessStat | undefined): boolean {
+  return found === undefined || found.state === 'Z' || found.state === 'X';
+}
+
+export async function readBootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim();
+}
+
+/** Pids of living processes, the caller's own excepted, whose environment has exactly `entry` (`NAME=value`). */
+export async function pidsWithEnvironment(entry: string): Promise<number[]> {
+  const wanted = Buffer.from(`\0${entry}\0`);
+  const found: number[] = [];
+  for (const name of await readdir('/proc')) {
+    const pid = Number(name);
+    if (!Number.isSafeInteger(pid) || pid === process.pid) continue;
+    const environment = await readEnvironment(pid);
+    if (environment?.includes(wanted)) found.push(pid);
+  }
+  return found;
+}
+
+/** With a zero byte on both sides of every entry. Another user's processes cannot be read: they are none of ours. */
+async function readEnvironment(pid: number): Promise<Buffer | undefined> {
+  try {
+    return Buffer.concat([Buffer.alloc(1), await readFile(`/proc/${pid}/environ`), Buffer.alloc(1)]);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * The supervisor of this node's pods. It compares what the view asks with what is recorded and running, one serial
+ * loop per pod. Losing the view or the network changes nothing: records alone bring every pod back.
+ */
+import type { Env } from '../../protocol/env.ts';
+import type { ContainerState, PodStatus } from '../../protocol/kubernetes.ts';
+import { keys, type Pod } from '../../protocol/kubernetes.ts';
+import { Scope, untilAborted } from '../../protocol/scope.ts';
+import { choosePodAddress } from './pod-address.ts';
+import type { PodTarget } from './pod-decision.ts';
+import { PodLoop, type PodLoopConfig, type SupervisorPorts } from './pod-loop.ts';
+import { phaseOf } from './pod-status.ts';
+import type { DesiredPod, PodRecord } from './ports.ts';
+
+export interface SupervisorConfig extends PodLoopConfig {
+  /** Pods beyond so many stay Pending. */
+  podsMax: number;
+  /** Between two looks at the sizes of logs. */
+  logCheckMs: number;
+  /** Between two collections of image content that no pod names. */
+  imageCollectMs: number;
+}
+
+/** What a node does unless it is told otherwise. `nodeName` and `hostIP` have no default. */
+export const supervisorDefaults = {
+  backoffMinMs: 10_000,
+  backoffMaxMs: 300_000,
+  backoffResetMs: 600_000,
+  stepRetryMs: 1_000,
+  filesRetryMs: 10_000,
+  imageRetryMs: 10_000,
+  killRepeatMs: 10_000,
+  intentSettleMs: 250,
+  terminationMessageBytesMax: 4_096,
+  podsMax: 110,
+  logCheckMs: 10_000,
+  imageCollectMs: 600_000,
+} as const satisfies Omit<SupervisorConfig, 'nodeName' | 'hostIP'>;
+
+/** One line of `status` output. */
+export interface PodSnapshot {
+  uid: string;
+  namespace: string;
+  name: string;
+  phase: PodStatus['phase'];
+  podIP: string;
+  stopping: boolean;
+  containers: { name: string; state: ContainerState; restartCount: number; pid?: number }[];
+}
+
+export class Supervisor {
+  readonly #env: Env;
+  readonly #ports: SupervisorPorts;
+  readonly #config: SupervisorConfig;
+  readonly #scope: Scope;
+  readonly #loops = new Map<string, PodLoop>();
+  readonly #ends = new Map<string, Promise<void>>();
+  readonly #addresses = new Map<string, string>();
+  /** Pods that are gone here and that the view still has, and pods above the bound: told once, not at each apply. */
+  readonly #told = new Set<string>();
+  #desired: ReadonlyMap<string, DesiredPod> | undefined;
+  #stopping = false;
+
+  constructor(env: Env, ports: SupervisorPorts, config: SupervisorConfig) {
+    this.#env = env;
+    this.#ports = ports;
+    this.#config = config;
+    const log = env.log.child({ svc: 'supervisor' });
+    this.#scope = new Scope(env.clock, (err) => log.error('supervisor stopped', { err }));
+  }
+
+  /**
+   * Loads the records and begins to re-adopt or restart what they name. Resolves when every recorded pod has its
+   * loop; the starts themselves go on beside each other.
+   */
+  async start(): Promise<void> {
+    const records = await this.#ports.records.load();
+    const recalled = await Promise.all(records.map(({ uid }) => this.#ports.files.recall(uid)));
+    for (const [index, record] of records.entries()) {
+      this.#addresses.set(record.uid, record.podIP);
+      this.#begin(record.uid, { kind: 'run', desired: { pod: record.pod, files: recalled[index]! } }, record);
+    }
+    this.#scope.spawn((signal) => untilAborted(signal, () => this.#rotateLogs()));
+    this.#scope.spawn((signal) => untilAborted(signal, () => this.#collectImages()));
+    this.#reconcile();
+  }
+
+  /**
+   * Tells all pods that the view has for this node; level-based, may be called often. What is missing is stopped: do
+   * not call it before the view is complete.
+   */
+  apply(desired: readonly DesiredPod[]): void {
+    this.#desired = new Map(desired.flatMap((pod) => (pod.pod.metadata.uid ? [[pod.pod.metadata.uid, pod]] : [])));
+    for (const uid of this.#told) if (!this.#desired.has(uid)) this.#told.delete(uid);
+    this.#reconcile();
+  }
+
+  /**
+   * Ends every loop. `keepPods`: processes go on for the next life of the runtime to adopt; otherwise they are stopped
+   * gracefully, and records and files stay, so that the next start brings them back. Idempotent.
+   */
+  async stop(options: { keepPods: boolean }): Promise<void> {
+    this.#stopping = true;
+    if (!options.keepPods) {
+      for (const loop of this.#loops.values()) loop.aim({ kind: 'pause' });
+      await Promise.all(this.#ends.values());
+    }
+    await this.#scope.stop();
+  }
+
+  pods(): PodSnapshot[] {
+    return [...this.#loops.values()].flatMap(({ record }) => (record === undefined ? [] : [snapshotOf(record)]));
+  }
+
+  #reconcile(): void {
+    const desired = this.#desired;
+    if (desired === undefined || this.#stopping) return;
+    for (const [uid, loop] of this.#loops) loop.aim(targetOf(desired.get(uid)));
+    for (const [uid, pod] of desired) if (!this.#loops.has(uid)) this.#admit(uid, pod);
+  }
+
+  #admit(uid: string, desired: DesiredPod): void {
+    if (this.#told.has(uid)) return;
+    const target = targetOf(desired);
+    if (target.kind === 'run' && this.#loops.size >= this.#config.podsMax) {
+      this.#told.add(uid);
+      const message = `this node runs ${this.#config.podsMax} pods already`;
+      this.#ports.output.podStatus(desired.pod, { phase: 'Pending', reason: 'OutOfpods', message });
+      return;
+    }
+    this.#begin(uid, target);
+  }
+
+  #begin(uid: string, target: PodTarget, record?: PodRecord): void {
+    const { env, ports, config } = { env: this.#env, ports: this.#ports, config: this.#config };
+    const surroundings = {
+      takeAddress: (owner: string, namespace: string, name: string) => this.#takeAddress(owner, namespace, name),
+      hasPredecessor: (owner: string, namespace: string, name: string) => this.#hasOther(owner, namespace, name),
+    };
+    const start = { target, ...(record === undefined ? {} : { record }) };
+    const loop = new PodLoop(uid, start, { env, ports, config, surroundings });
+    this.#loops.set(uid, loop);
+    this.#scope.spawn((signal) => {
+      const end = loop.run(signal).then(() => this.#ended(loop));
+      this.#ends.set(uid, end);
+      return end;
+    });
+  }
+
+  #ended(loop: PodLoop): void {
+    this.#ends.delete(loop.uid);
+    if (loop.ended !== 'gone') return;
+    this.#loops.delete(loop.uid);
+    this.#addresses.delete(loop.uid);
+    // Only a pod that is to end stays told; one that came back into the view meanwhile is begun anew.
+    const desired = this.#desired?.get(loop.uid);
+    if (desired !== undefined && targetOf(desired).kind === 'gone') this.#told.add(loop.uid);
+    for (const uid of [...this.#told]) {
+      const waiting = this.#desired?.get(uid);
+      if (waiting !== undefined && targetOf(waiting).kind === 'run') this.#told.delete(uid);
+    }
+    for (const other of this.#loops.values()) other.wake();
+    this.#reconcile();
+  }
+
+  #takeAddress(uid: string, namespace: string, name: string): string {
+    const address = choosePodAddress(namespace, name, new Set(this.#addresses.values()));
+    this.#addresses.set(uid, address);
+    return address;
+  }
+
+  #hasOther(uid: string, namespace: string, name: string): boolean {
+    for (const { uid: otherUid, record } of this.#loops.values()) {
+      if (otherUid !== uid && record?.namespace === namespace && record.name === name) return true;
+    }
+    return false;
+  }
+
+  async #rotateLogs(): Promise<void> {
+    for (;;) {
+      await this.#scope.sleep(this.#config.logCheckMs);
+      for (const { record } of this.#loops.values()) {
+        if (record === undefined) continue;
+        try {
+          await this.#ports.files.rotateLogs(record.pod);
+        } catch (error) {
+          this.#env.log.warn('log rotation failed', { err: error, pod: record.uid });
+        }
+      }
+    }
+  }
+
+  /** Only once a view has been told: before that, an image may be wanted by a pod that nobody has named yet. */
+  async #collectImages(): Promise<void> {
+    for (;;) {
+      await this.#scope.sleep(this.#config.imageCollectMs);
+      if (this.#desired === undefined) continue;
+      try {
+        await this.#ports.images.collect(this.#imagesInUse());
+      } catch (error) {
+        this.#env.log.warn('image collection failed', { err: error });
+      }
+    }
+  }
+
+  #imagesInUse(): Set<string> {
+    const records = [...this.#loops.values()].flatMap(({ record }) => (record === undefined ? [] : [record]));
+    const pods = [...records.map(({ pod }) => pod), ...[...this.#desired!.values()].map(({ pod }) => pod)];
+    const named = pods.flatMap((pod) => digestsIn(pod));
+    const run = records.flatMap(({ containers }) => containers.flatMap(({ imageDigest }) => imageDigest ?? []));
+    return new Set([...named, ...run]);
+  }
+}
+
+function targetOf(desired: DesiredPod | undefined): PodTarget {
+  if (desired === undefined) return { kind: 'gone' };
+  const { pod } = desired;
+  return pod.metadata.deletionTimestamp === undefined ? { kind: 'run', desired } : { kind: 'gone', pod };
+}
+
+function digestsIn(pod: Pod): string[] {
+  return pod.metadata.annotations?.[keys.imageDigests]?.match(/sha256:[0-9a-f]{64}/g) ?? [];
+}
+
+function snapshotOf(record: PodRecord): PodSnapshot {
+  const { uid, namespace, name, podIP } = record;
+  const containers = record.containers.map(({ name, state, restartCount, process }) => ({
+    name,
+    state,
+    restartCount,
+    ...(process === undefined ? {} : { pid: process.pid }),
+  }));
+  return {
+    uid,
+    namespace,
+    name,
+    phase: phaseOf(record),
+    podIP,
+    stopping: record.stoppingSinceMs !== undefined,
+    containers,
+  };
+}
