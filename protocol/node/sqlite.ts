@@ -68,12 +68,19 @@ export class Database {
     });
     const database = new Database(handle);
     try {
-      for (const pragma of ['journal_mode=WAL', 'synchronous=FULL', 'foreign_keys=ON', 'busy_timeout=2000'])
+      // Exclusive: the lock dies with its owner, and a second process on the same directory is told at once.
+      for (const pragma of [
+        'locking_mode=EXCLUSIVE',
+        'journal_mode=WAL',
+        'synchronous=FULL',
+        'foreign_keys=ON',
+        'busy_timeout=1000',
+      ])
         await database.#exec(`PRAGMA ${pragma}`);
       await database.#migrate(schema, path);
     } catch (error) {
       await database.close();
-      throw error;
+      throw openError(error, path);
     }
     return database;
   }
@@ -183,4 +190,10 @@ export class Database {
       { sql: set, params: ['min_reader', minReader] },
     ]);
   }
+}
+
+function openError(error: unknown, path: string): AppError {
+  if ((error as { code?: unknown }).code === 'SQLITE_BUSY')
+    return new AppError('E_STORE_LOCKED', `another process uses ${path}: stop it, or choose another data directory`);
+  return asAppError(error, 'E_STORE_FAILED', `cannot use the database ${path}`);
 }

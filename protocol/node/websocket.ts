@@ -1,0 +1,198 @@
+/**
+ * Channels over WebSocket (`ws`), sub-protocol `stile.v1`. Compression per message is off, always: it costs 200 KiB
+ * and more per connection, and the protocol has its own.
+ */
+
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type ClientOptions, WebSocket, WebSocketServer } from 'ws';
+import type { Channel, Dialer } from '../channel.ts';
+import { AppError, type errorBody } from '../errors.ts';
+import { limits } from '../limits.ts';
+
+export const SUB_PROTOCOL = 'stile.v1';
+export const SESSION_PATH = '/stile/v1/session';
+/** From dial to open, TLS handshake included. */
+const CONNECT_MS = 15_000;
+/** How long a close waits for the peer's answer before the socket is destroyed. */
+const CLOSE_MS = 2_000;
+
+export interface WebSocketDialerOptions {
+  /** `HOST:PORT`, in the order to try; asked for at each dial. */
+  destinations(): readonly string[];
+  /** The hub's CA; nobody else is believed. */
+  caPem: string;
+  keyPem: string;
+  certificatePem: string;
+}
+
+export function webSocketDialer(options: WebSocketDialerOptions): Dialer {
+  return {
+    async dial(signal) {
+      let last: unknown = new AppError('E_LINK_UNREACHABLE', 'no address of the hub is known: give one with --hub');
+      for (const destination of options.destinations()) {
+        try {
+          return await connect(destination, options, signal);
+        } catch (error) {
+          signal.throwIfAborted();
+          last = error;
+        }
+      }
+      throw last;
+    },
+  };
+}
+
+/** Takes upgrade requests that were authenticated; calls back with the channel. */
+export class WebSocketAcceptor {
+  readonly #server = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: limits.messageBytesMax,
+    handleProtocols: (offered) => (offered.has(SUB_PROTOCOL) ? SUB_PROTOCOL : false),
+  });
+
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer, onChannel: (channel: Channel) => void): void {
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      if (webSocket.protocol === SUB_PROTOCOL) onChannel(new WebSocketChannel(webSocket));
+      else webSocket.close(1002, `only ${SUB_PROTOCOL} is spoken here`);
+    });
+  }
+
+  close(): void {
+    for (const client of this.#server.clients) client.terminate();
+    this.#server.close();
+  }
+}
+
+export class WebSocketChannel implements Channel {
+  readonly #socket: WebSocket;
+  #closeReason: string | undefined;
+  #closeHandler: ((reason: string) => void) | undefined;
+  #messageHandler: ((bytes: Uint8Array) => void) | undefined;
+  /** Came before a handler was set. */
+  #early: Uint8Array[] = [];
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.binaryType = 'nodebuffer';
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (!isBinary) return this.close('a text message came where only binary ones are spoken');
+      if (this.#messageHandler === undefined) this.#early.push(data);
+      else this.#messageHandler(data);
+    });
+    socket.on('error', (error) => this.#ended(error.message));
+    socket.on('close', (code, reason) => this.#ended(reason.length > 0 ? reason.toString() : `code ${code}`));
+  }
+
+  send(bytes: Uint8Array): boolean {
+    if (this.#closeReason !== undefined || this.#socket.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(bytes, { binary: true, compress: false });
+    return true;
+  }
+
+  bufferedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  onMessage(handler: (bytes: Uint8Array) => void): void {
+    this.#messageHandler = handler;
+    const early = this.#early;
+    this.#early = [];
+    for (const bytes of early) handler(bytes);
+  }
+
+  onClose(handler: (reason: string) => void): void {
+    if (this.#closeReason === undefined) this.#closeHandler = handler;
+    else handler(this.#closeReason);
+  }
+
+  close(reason: string): void {
+    if (this.#socket.readyState === WebSocket.CLOSED) return;
+    // RFC 6455, section 5.5: a control frame holds at most 125 bytes, two of them the code.
+    this.#socket.close(1000, reason.slice(0, 120));
+    const timer = setTimeout(() => this.#socket.terminate(), CLOSE_MS);
+    this.#socket.once('close', () => clearTimeout(timer));
+  }
+
+  #ended(reason: string): void {
+    if (this.#closeReason !== undefined) return;
+    this.#closeReason = reason;
+    this.#closeHandler?.(reason);
+  }
+}
+
+function connect(destination: string, options: WebSocketDialerOptions, signal: AbortSignal): Promise<Channel> {
+  const { caPem, keyPem, certificatePem } = options;
+  const tls: ClientOptions = {
+    ca: caPem,
+    key: keyPem,
+    cert: certificatePem,
+    minVersion: 'TLSv1.3',
+    handshakeTimeout: CONNECT_MS,
+    perMessageDeflate: false,
+    maxPayload: limits.messageBytesMax,
+    followRedirects: false,
+  };
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const socket = new WebSocket(`wss://${destination}${SESSION_PATH}`, SUB_PROTOCOL, tls);
+    const onAbort = () => socket.terminate();
+    signal.addEventListener('abort', onAbort, { once: true });
+    const fail = (error: AppError) => {
+      signal.removeEventListener('abort', onAbort);
+      reject(signal.aborted ? signal.reason : error);
+    };
+    socket.once('unexpected-response', (_request, response) =>
+      refused(destination, response, fail, () => socket.terminate()),
+    );
+    socket.once('error', (error) => fail(dialError(destination, error)));
+    socket.once('open', () => {
+      signal.removeEventListener('abort', onAbort);
+      socket.removeAllListeners('error');
+      resolve(new WebSocketChannel(socket));
+    });
+  });
+}
+
+/** The hub answered with HTTP instead of a session: its body says why. */
+function refused(
+  destination: string,
+  response: IncomingMessage,
+  fail: (error: AppError) => void,
+  done: () => void,
+): void {
+  const chunks: Buffer[] = [];
+  response.on('data', (chunk: Buffer) => {
+    if (chunks.length < 16) chunks.push(chunk);
+  });
+  response.once('close', () => {
+    let body: Partial<ReturnType<typeof errorBody>> = {};
+    try {
+      body = JSON.parse(Buffer.concat(chunks).toString()) as typeof body;
+    } catch {
+      // A foreign server may answer with anything; its status is all that is said then.
+    }
+    const message =
+      body.message ?? `${destination} answered with status ${response.statusCode}: is this the hub's address?`;
+    fail(new AppError(body.code ?? 'E_LINK_UNREACHABLE', message, { retryAfterMs: body.retryAfterMs ?? 0 }));
+    done();
+  });
+}
+
+/** TLS errors that mean: whoever answers there is not our hub. */
+const untrusted = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME|SSL|TLS/;
+
+function dialError(destination: string, error: Error & { code?: string }): AppError {
+  if (untrusted.test(error.code ?? ''))
+    return new AppError(
+      'E_IDENTITY_UNTRUSTED',
+      `what answers at ${destination} is not the hub that this terminal joined: ${error.message}`,
+      {
+        cause: error,
+      },
+    );
+  return new AppError('E_LINK_UNREACHABLE', `cannot reach the hub at ${destination}: ${error.message}`, {
+    cause: error,
+  });
+}

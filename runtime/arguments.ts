@@ -1,0 +1,73 @@
+/** The command line of `stile-runtime`. */
+import { parseArgs } from 'node:util';
+import { AppError } from '../protocol/errors.ts';
+import type { LogLevel } from '../protocol/node/log.ts';
+
+export const usage = `stile-runtime runs the workloads of this terminal and keeps one connection to the hub.
+
+  First start:  stile-runtime --hub https://HOST:PORT (--token T | --token-file F) --name N --data-dir DIR
+  Later:        stile-runtime --data-dir DIR
+
+  --data-dir DIR     the only place that is written to
+  --hub URL          address of the hub
+  --token T          join token, from: stile token create --pool P
+  --token-file F     file that holds the join token
+  --name N           the node's name; default: the host's name
+  --log-level L      debug, info (default), warn, error or silent
+  --version, --help
+`;
+
+export interface Arguments {
+  dataDir: string;
+  hub?: string;
+  token?: string;
+  tokenFile?: string;
+  name?: string;
+  logLevel: LogLevel;
+}
+
+const logLevels: readonly string[] = ['debug', 'info', 'warn', 'error', 'silent'];
+
+/** Errors: `E_USAGE`. */
+export function parseArguments(args: string[]): Arguments | 'help' | 'version' {
+  let values: Record<string, string | boolean | undefined>;
+  try {
+    ({ values } = parseArgs({
+      args,
+      options: {
+        'data-dir': { type: 'string' },
+        hub: { type: 'string' },
+        token: { type: 'string' },
+        'token-file': { type: 'string' },
+        name: { type: 'string' },
+        'log-level': { type: 'string', default: 'info' },
+        version: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }));
+  } catch (error) {
+    throw new AppError('E_USAGE', `${(error as Error).message} (see stile-runtime --help)`);
+  }
+  if (values.help) return 'help';
+  if (values.version) return 'version';
+  const text = (name: string) => values[name] as string | undefined;
+  const dataDir = text('data-dir');
+  if (dataDir === undefined || dataDir === '')
+    throw new AppError('E_USAGE', 'say where the terminal keeps its state: --data-dir DIR (see stile-runtime --help)');
+  if (text('token') !== undefined && text('token-file') !== undefined)
+    throw new AppError('E_USAGE', 'give --token or --token-file, not both');
+  if (!logLevels.includes(text('log-level')!))
+    throw new AppError('E_USAGE', `--log-level is one of ${logLevels.join(', ')}, not ${text('log-level')}`);
+  return {
+    dataDir,
+    logLevel: text('log-level') as LogLevel,
+    ...optional('hub', text('hub')),
+    ...optional('token', text('token')),
+    ...optional('tokenFile', text('token-file')),
+    ...optional('name', text('name')),
+  };
+}
+
+function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
+  return (value === undefined ? {} : { [key]: value }) as { [P in K]?: string };
+}

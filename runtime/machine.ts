@@ -1,0 +1,86 @@
+/** What this machine is, as its Node object shows it. An adapter: it reads the machine. */
+
+import { readFile } from 'node:fs/promises';
+import { cpus, hostname, networkInterfaces, release, totalmem, version } from 'node:os';
+import type { TerminalInfo } from '../protocol/enrolment.ts';
+import type { Condition, Node } from '../protocol/kubernetes.ts';
+
+export interface Machine {
+  bootId: string;
+  hostIP: string;
+  info: TerminalInfo;
+  status: NonNullable<Node['status']>;
+}
+
+/** As Go and Kubernetes name the architectures. */
+const architectures: Record<string, string> = { x64: 'amd64', arm64: 'arm64', arm: 'arm' };
+/** Pods that one terminal takes at most. */
+export const PODS_MAX = 110;
+
+/** `programVersion` is shown by kubectl as the node's version. */
+export async function readMachine(name: string, programVersion: string, nowIso: string): Promise<Machine> {
+  const bootId = await readLine('/proc/sys/kernel/random/boot_id');
+  const capacity = {
+    cpu: String(cpus().length),
+    memory: `${Math.floor(totalmem() / 1024)}Ki`,
+    pods: String(PODS_MAX),
+  };
+  const nodeInfo = {
+    architecture: architectures[process.arch] ?? process.arch,
+    bootID: bootId,
+    containerRuntimeVersion: `stile://${programVersion}`,
+    kernelVersion: release(),
+    kubeProxyVersion: '',
+    kubeletVersion: `v${programVersion}`,
+    machineID: await readLine('/etc/machine-id'),
+    operatingSystem: 'linux',
+    osImage: await osImage(),
+    systemUUID: '',
+  };
+  const hostIP = firstAddress();
+  return {
+    bootId,
+    hostIP,
+    info: { architecture: nodeInfo.architecture, operatingSystem: 'linux', capacity, nodeInfo },
+    status: {
+      capacity,
+      allocatable: capacity,
+      addresses: [
+        { type: 'InternalIP', address: hostIP },
+        { type: 'Hostname', address: name },
+      ],
+      nodeInfo,
+      conditions: [isolation(nowIso)],
+    },
+  };
+}
+
+export const architecture = (): string => architectures[process.arch] ?? process.arch;
+
+export const defaultName = (): string => hostname().toLowerCase();
+
+/** Pods of class host share the runtime's user: said on the Node instead of hidden. */
+function isolation(nowIso: string): Condition {
+  return {
+    type: 'IsolationDegraded',
+    status: 'True',
+    reason: 'SharedUser',
+    message: 'pods run as the user of stile-runtime and share its file system: run only workloads that you trust',
+    lastTransitionTime: nowIso,
+  };
+}
+
+function firstAddress(): string {
+  for (const addresses of Object.values(networkInterfaces()))
+    for (const address of addresses ?? []) if (!address.internal && address.family === 'IPv4') return address.address;
+  return '127.0.0.1';
+}
+
+async function osImage(): Promise<string> {
+  const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  return /^PRETTY_NAME="?([^"\n]*)/m.exec(text)?.[1] ?? version();
+}
+
+async function readLine(path: string): Promise<string> {
+  return (await readFile(path, 'utf8').catch(() => '')).trim();
+}

@@ -1,0 +1,171 @@
+/** `stile-runtime`: the one process on a terminal. Gives the terminal its real ports and ends it in order. */
+import { mkdir, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { isSea } from 'node:sea';
+import { type Env, randomHex } from '../protocol/env.ts';
+import { AppError, asAppError } from '../protocol/errors.ts';
+import { systemClock } from '../protocol/node/clock.ts';
+import { createLog } from '../protocol/node/log.ts';
+import { systemRandom } from '../protocol/node/random.ts';
+import { webSocketDialer } from '../protocol/node/websocket.ts';
+import { programVersion } from '../protocol/program-version.ts';
+import { type Arguments, parseArguments, usage } from './arguments.ts';
+import { enrolOverHttps } from './identity/enrol-over-https.ts';
+import { enrol, type Identity, loadIdentity } from './identity/identity.ts';
+import { blobsOverHttps } from './images/blob-source.ts';
+import { ImageStore } from './images/image-store.ts';
+import { architecture, defaultName, type Machine, PODS_MAX, readMachine } from './machine.ts';
+import { runJs } from './main-js.ts';
+import { NodeStore } from './store/node-store.ts';
+import { SqliteJournal } from './store/sqlite-journal.ts';
+import { Terminal } from './terminal.ts';
+import { PodDirectories, podDirectoriesDefaults } from './workloads/pod-files.ts';
+import { ChildProcesses, childProcessesDefaults } from './workloads/processes.ts';
+import { supervisorDefaults } from './workloads/supervisor.ts';
+
+async function main(args: string[]): Promise<void> {
+  const [command, ...rest] = args;
+  if (command === 'run-js') return runJs(rest[0] ?? '', rest.slice(1));
+  const parsed = parseArguments(args);
+  if (parsed === 'help') process.stdout.write(usage);
+  else if (parsed === 'version') process.stdout.write(`${programVersion}\n`);
+  else await runTerminal(parsed);
+}
+
+async function runTerminal(options: Arguments): Promise<void> {
+  const env: Env = {
+    clock: systemClock,
+    random: systemRandom,
+    log: createLog(options.logLevel, { program: 'stile-runtime' }),
+  };
+  const dataDir = resolve(options.dataDir);
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw asAppError(error, 'E_STORE_FAILED', `cannot use the data directory ${dataDir}`);
+  }
+  const journal = await SqliteJournal.open(join(dataDir, 'state.db'), randomHex(env.random, 16));
+  try {
+    const { identity, machine } = await identify(env, options, dataDir);
+    const images = await openImages(env, dataDir, identity, options.hub);
+    try {
+      const store = await NodeStore.open(env.clock, journal);
+      await serve(env, { dataDir, identity, machine, images, store, hub: options.hub });
+    } finally {
+      await images.close();
+    }
+  } finally {
+    await journal.close();
+  }
+}
+
+/** The identity of an earlier start, or a new one by the join token. */
+async function identify(
+  env: Env,
+  options: Arguments,
+  dataDir: string,
+): Promise<{ identity: Identity; machine: Machine }> {
+  const nowIso = new Date(env.clock.now()).toISOString();
+  const known = await loadIdentity(dataDir);
+  const name = known?.name ?? options.name ?? defaultName();
+  const machine = await readMachine(name, programVersion, nowIso);
+  if (known !== undefined) {
+    if (options.name !== undefined && options.name !== known.name)
+      throw new AppError(
+        'E_USAGE',
+        `${dataDir} belongs to node ${known.name}: use another --data-dir for ${options.name}`,
+      );
+    return { identity: known, machine };
+  }
+  const token = options.token ?? (options.tokenFile === undefined ? undefined : await readToken(options.tokenFile));
+  if (options.hub === undefined || token === undefined)
+    throw new AppError(
+      'E_USAGE',
+      `this terminal has not joined yet: give --hub URL and --token T (from: stile token create --pool P)`,
+    );
+  const identity = await enrol(env, { hubUrl: options.hub, token, name, dataDir, info: machine.info }, enrolOverHttps);
+  env.log.info('joined', { node: identity.name, pool: identity.pool });
+  return { identity, machine };
+}
+
+async function readToken(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    throw asAppError(error, 'E_INPUT_INVALID', 'cannot read the token file');
+  }
+}
+
+/** An address given on the command line is tried first: it is how an operator corrects one that went stale. */
+function destinationsOf(identity: Identity, hub: string | undefined): string[] {
+  const given = hub === undefined ? [] : [new URL(hub).host];
+  return [...new Set([...given, ...identity.destinations])];
+}
+
+function openImages(env: Env, dataDir: string, identity: Identity, hub: string | undefined): Promise<ImageStore> {
+  return ImageStore.open(env, {
+    dataDir,
+    architecture: architecture(),
+    source: blobsOverHttps(identity),
+    destinations: () => destinationsOf(identity, hub),
+  });
+}
+
+interface Parts {
+  dataDir: string;
+  identity: Identity;
+  machine: Machine;
+  images: ImageStore;
+  store: NodeStore;
+  hub: string | undefined;
+}
+
+/** Runs until SIGTERM or SIGINT, then ends pods and link in order. A second signal ends at once. */
+async function serve(env: Env, { dataDir, identity, machine, images, store, hub }: Parts): Promise<void> {
+  const stopping = new AbortController();
+  const engineArguments = isSea() ? ['run-js'] : [process.argv[1]!, 'run-js'];
+  const processes = new ChildProcesses({
+    ...childProcessesDefaults,
+    engine: { file: process.execPath, args: engineArguments },
+  });
+  const terminal = new Terminal(
+    env,
+    {
+      name: identity.name,
+      bootId: machine.bootId,
+      agent: `stile-runtime/${programVersion}`,
+      supervisor: { ...supervisorDefaults, podsMax: PODS_MAX, nodeName: identity.name, hostIP: machine.hostIP },
+      status: machine.status,
+    },
+    {
+      dialer: webSocketDialer({ ...identity, destinations: () => destinationsOf(identity, hub) }),
+      store,
+      processes,
+      images,
+      files: new PodDirectories({ ...podDirectoriesDefaults, dataDirectory: dataDir }),
+    },
+    (error) => stopping.abort(error),
+  );
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopping.signal.aborted) process.exit(1);
+    env.log.info('stopping', { signal });
+    stopping.abort(new AppError('E_CANCELLED', signal));
+  };
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  try {
+    await terminal.start();
+    env.log.info('started', { node: identity.name, version: programVersion, dataDir });
+    await new Promise<void>((done) => stopping.signal.addEventListener('abort', () => done(), { once: true }));
+  } finally {
+    await terminal.stop({ keepPods: false });
+    process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
+  }
+  const { reason } = stopping.signal;
+  if (!(reason instanceof AppError && reason.code === 'E_CANCELLED')) throw reason;
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const app = asAppError(error, 'E_INTERNAL', 'stile-runtime failed');
+  process.stderr.write(`error: ${app.message} (${app.code})\n`);
+  process.exitCode = app.code === 'E_USAGE' ? 2 : 1;
+});
