@@ -100,7 +100,7 @@ describe('outside the adapters', () => {
     'const at = Date.parse(text);',
     '// setTimeout(run, 5) would do',
     "const text = 'Date.now()';",
-    'const text = `use fetch(${name}) or Math.random()`;',
+    `const text = \`use fetch(\${name}) or Math.random()\`;`,
     'interface Source { fetch(url: string): Promise<string> }',
     'const answer = await source.fetch(url);',
     'const process = children.get(pid); process.kill();',
