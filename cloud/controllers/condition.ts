@@ -1,5 +1,6 @@
 /** Conditions of a status. The moment of a transition moves only when the status of the condition does. */
 import type { Condition } from '../../protocol/kubernetes.ts';
+import { timestampOf } from '../store/object-rules.ts';
 
 export type Verdict = Pick<Condition, 'type' | 'status'> & { reason: string; message: string };
 
@@ -32,12 +33,7 @@ function withCondition(list: readonly Condition[], verdict: Verdict, nowMs: numb
     return list;
   }
   const moved = current?.status !== verdict.status || current.lastTransitionTime === undefined;
-  const lastTransitionTime = moved ? timestamp(nowMs) : current.lastTransitionTime!;
+  const lastTransitionTime = moved ? timestampOf(nowMs) : current.lastTransitionTime!;
   const next: Condition = { ...current, ...verdict, lastTransitionTime };
   return current === undefined ? [...list, next] : list.map((each) => (each === current ? next : each));
-}
-
-/** RFC 3339 in whole seconds, as metav1.Time is written. */
-export function timestamp(nowMs: number): string {
-  return new Date(nowMs).toISOString().replace(/\.\d{3}Z$/, 'Z');
 }

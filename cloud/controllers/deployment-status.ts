@@ -1,8 +1,9 @@
 /** What a Deployment says of its pods, so that `kubectl rollout status` and `kubectl wait` can be believed. */
 import { type Condition, type Deployment, keys, type Pod } from '../../protocol/kubernetes.ts';
-import { findCondition, isTrue, timestamp, type Verdict, withConditions } from './condition.ts';
+import { sameJson } from '../store/json-value.ts';
+import { timestampOf } from '../store/object-rules.ts';
+import { findCondition, isTrue, type Verdict, withConditions } from './condition.ts';
 import { availableInMs, type DeploymentPlan, isActive, minReadySecondsOf, rollingBounds } from './deployment-plan.ts';
-import { sameJson } from './object-hash.ts';
 import { sooner } from './step.ts';
 
 interface Counts {
@@ -49,7 +50,7 @@ export function deploymentStatus(input: StatusInput): StatusOutcome {
 }
 
 function updated(condition: Condition, nowMs: number): Condition {
-  return { ...condition, lastUpdateTime: timestamp(nowMs) };
+  return { ...condition, lastUpdateTime: timestampOf(nowMs) };
 }
 
 function count({ deployment, pods, templateHash, nowMs }: StatusInput): { counts: Counts; lookAgainMs?: number } {

@@ -128,7 +128,8 @@ function withPoolName(value: Json, poolName: string): Json {
 function owned({ metadata, spec }: Template, yas: YurtAppSet, pool: Pool): Deployment {
   const poolName = pool.metadata.name;
   const stated = yas.spec.workload.workloadTemplate.deploymentTemplate!.spec;
-  const selector = { ...stated.selector, matchLabels: { ...stated.selector?.matchLabels, [keys.poolName]: poolName } };
+  const selector = structuredClone(stated.selector);
+  selector.matchLabels = { ...selector.matchLabels, [keys.poolName]: poolName };
   const template = spec.template;
   return {
     apiVersion: 'apps/v1',

@@ -7,8 +7,8 @@ import { codeOf } from '../../protocol/errors.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
 import { untilAborted } from '../../protocol/scope.ts';
 import { eventKind } from '../kinds/registry.ts';
+import { timestampOf } from '../store/object-rules.ts';
 import type { ResourceStore } from '../store/resource-store.ts';
-import { timestamp } from './condition.ts';
 import { objectHash } from './object-hash.ts';
 import { keyFrom, type Step } from './step.ts';
 
@@ -175,13 +175,13 @@ function eventOf(telling: Telling, count: number, nowMs: number): KubeObject {
     reason,
     message,
     count,
-    firstTimestamp: timestamp(nowMs),
-    lastTimestamp: timestamp(nowMs),
+    firstTimestamp: timestampOf(nowMs),
+    lastTimestamp: timestampOf(nowMs),
     source: { component },
     reportingComponent: component,
   };
 }
 
 function toldAgain(event: KubeObject, count: number, nowMs: number): KubeObject {
-  return { ...event, count: Number(event.count ?? 0) + count, lastTimestamp: timestamp(nowMs) };
+  return { ...event, count: Number(event.count ?? 0) + count, lastTimestamp: timestampOf(nowMs) };
 }

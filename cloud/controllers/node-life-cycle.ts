@@ -10,7 +10,8 @@
  */
 import type { Node, Pod, Taint } from '../../protocol/kubernetes.ts';
 import { nodeKind, podKind } from '../kinds/registry.ts';
-import { findCondition, timestamp, type Verdict, withConditions } from './condition.ts';
+import { timestampOf } from '../store/object-rules.ts';
+import { findCondition, type Verdict, withConditions } from './condition.ts';
 import { covers, unreachableTaint } from './node-fit.ts';
 import { type Outcome, type Step, sooner } from './step.ts';
 
@@ -81,8 +82,8 @@ function markUnreachable(view: NodeLifeCycleView): Step[] {
 
 /** Wall-clock time is for people; the decision was made on the monotonic clock. */
 function lastHeard({ contact, monotonicMs, nowMs, firstKnownMs }: NodeLifeCycleView): string {
-  if (contact !== undefined) return `since ${timestamp(nowMs - (monotonicMs - contact.lastSeenMonotonicMs))}`;
-  return `since the hub started to look at ${timestamp(nowMs - (monotonicMs - firstKnownMs))}`;
+  if (contact !== undefined) return `since ${timestampOf(nowMs - (monotonicMs - contact.lastSeenMonotonicMs))}`;
+  return `since the hub started to look at ${timestampOf(nowMs - (monotonicMs - firstKnownMs))}`;
 }
 
 function judged({ node, nowMs }: NodeLifeCycleView, verdict: Verdict): Step[] {

@@ -8,7 +8,8 @@
 import type { Labels, Node, NodePool, Taint } from '../../protocol/kubernetes.ts';
 import { keys } from '../../protocol/kubernetes.ts';
 import { nodeKind } from '../kinds/registry.ts';
-import { canonicalJson, sameJson } from './object-hash.ts';
+import { sameJson } from '../store/json-value.ts';
+import { canonicalJson } from './object-hash.ts';
 import { type Outcome, settled } from './step.ts';
 
 interface Attributes {

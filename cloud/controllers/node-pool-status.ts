@@ -1,8 +1,8 @@
 /** What a pool says of its nodes. Membership is the label `apps.openyurt.io/nodepool` on the node. */
 import type { Node, NodePool } from '../../protocol/kubernetes.ts';
 import { nodePoolKind } from '../kinds/registry.ts';
+import { sameJson } from '../store/json-value.ts';
 import { isTrue } from './condition.ts';
-import { sameJson } from './object-hash.ts';
 import { type Outcome, settled } from './step.ts';
 
 /** Source: openyurt pkg/apis/apps/v1beta2/nodepool_types.go. Members that others write are kept. */

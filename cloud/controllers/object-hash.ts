@@ -18,8 +18,3 @@ export function canonicalJson(value: unknown): string {
   members.sort(([one], [other]) => (one < other ? -1 : 1));
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(',')}}`;
 }
-
-/** Both are the same JSON, the order of keys aside. */
-export function sameJson(one: unknown, other: unknown): boolean {
-  return one === other || canonicalJson(one) === canonicalJson(other);
-}

@@ -2,10 +2,10 @@
 import type { Deployment, KubeObject, Node, NodePool, OwnerReference, Pod } from '../../protocol/kubernetes.ts';
 import type { Kind } from '../kinds/kind.ts';
 import { deploymentKind, nodeKind, nodePoolKind, podKind, yurtAppSetKind } from '../kinds/registry.ts';
+import { sameJson } from '../store/json-value.ts';
 import { findCondition } from './condition.ts';
 import { type Fleet, poolOf } from './fleet.ts';
 import { isReachable } from './node-fit.ts';
-import { sameJson } from './object-hash.ts';
 import { isPending } from './scheduling.ts';
 import { controllerOf, keyFrom, keyOf } from './step.ts';
 
