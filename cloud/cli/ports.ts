@@ -1,0 +1,75 @@
+/** What a command needs from the world, as parameters: a terminal, a clock, files and a connection to the API. */
+import type { Clock } from '../../protocol/env.ts';
+import type { ManifestText } from './manifest.ts';
+
+export interface Terminal {
+  /** Machine output: stdout, written as it is. */
+  out(text: string): void;
+  /** One line for a person: stderr. */
+  tell(line: string): void;
+  /** Overwrites the last progress line on stderr; an empty text clears it. Does nothing unless `interactive`. */
+  progress(text: string): void;
+  /** stderr is a terminal that a person looks at. */
+  readonly interactive: boolean;
+  /** Takes Ctrl-C and SIGTERM over from now on: the signal aborts instead of the process ending. */
+  interruption(): AbortSignal;
+}
+
+export interface ManifestFiles {
+  /** The texts of a file, of a folder's `*.yaml *.yml *.json` sorted by name, or of standard input (`-`). */
+  read(path: string, recursive: boolean): Promise<ManifestText[]>;
+}
+
+export interface ApiRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Begins with a slash; its parts are already escaped. */
+  path: string;
+  /** Absent values are left out. */
+  query?: Record<string, string | undefined>;
+  /** Default `application/json`. */
+  accept?: string;
+  /** Sent as JSON. */
+  body?: unknown;
+  /** Default `application/json`. */
+  contentType?: string;
+  signal?: AbortSignal;
+}
+
+/**
+ * An authenticated way to one API server and to the hub beside it. Every call rejects with `AppError`: what a Status
+ * or an error body says, `E_LINK_UNREACHABLE` or `E_TIMEOUT` when nobody answers, `E_IDENTITY_UNTRUSTED` when the
+ * server's certificate does not fit.
+ */
+export interface Connection {
+  /** The context's namespace, `default` without one. */
+  readonly namespace: string;
+  /** `https://HOST:PORT` of the hub's own endpoints. */
+  readonly hubServer: string;
+  /** A JSON answer of the Kubernetes API. */
+  api<T>(request: ApiRequest): Promise<T>;
+  /** Parsed lines of an answer that lasts: a watch. `onOpen` when it begins; ends when the server ends it. */
+  lines(request: ApiRequest, onOpen: () => void): AsyncIterable<unknown>;
+  /** A JSON answer of the hub's own endpoints; undefined for an empty one. */
+  hub<T>(request: ApiRequest): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** The world of one command. */
+export interface World {
+  terminal: Terminal;
+  clock: Clock;
+  files: ManifestFiles;
+  /** Opens the connection that the options name; loads the Kubernetes client only then. Closed by `main`. */
+  connect(options: ConnectionOptions): Promise<Connection>;
+  /** Tells of one fault among several objects; the command goes on and ends with the first one's exit code. */
+  report(error: unknown): void;
+}
+
+/** The options that every command takes. */
+export interface ConnectionOptions {
+  kubeconfig?: string;
+  context?: string;
+  namespace?: string;
+  /** Milliseconds until an answer must have begun. */
+  requestTimeoutMs: number;
+}

@@ -1,0 +1,227 @@
+/** The words of the command line. Each action hands typed options to a command; nothing is decided here. */
+import { Command, Option } from 'commander';
+import type { LogLevel } from '../../protocol/node/log.ts';
+import { apply } from './commands/apply.ts';
+import { type DeleteOptions, deleteByName, deleteObjects } from './commands/delete.ts';
+import { describe, describeByName } from './commands/describe.ts';
+import { type GetOptions, get } from './commands/get.ts';
+import { deleteImages, listImages } from './commands/image.ts';
+import { setSchedulable } from './commands/node.ts';
+import { createPool } from './commands/pool.ts';
+import { createToken, deleteTokens, listTokens } from './commands/token.ts';
+import { clientVersion, version } from './commands/version.ts';
+import {
+  addConnectionOptions,
+  countOption,
+  durationOption,
+  optionsOf,
+  outputOption,
+  repeatedOption,
+  truthOption,
+} from './options.ts';
+import type { World } from './ports.ts';
+
+export function buildProgram(world: World): Command {
+  const program = new Command('stile')
+    .description('OpenYurt for terminals too small for a kubelet: the hub and its operator’s command line')
+    .version(clientVersion, '--version', 'print the version of this program')
+    .configureHelp({ showGlobalOptions: true })
+    // Faults are thrown instead of told: `main` tells every fault in the same words.
+    .configureOutput({ outputError: () => {} })
+    .exitOverride();
+  addConnectionOptions(program);
+  addObjectCommands(program, world);
+  addWatchCommand(program, world);
+  addNodeCommands(program.command('node').description('terminals'), world);
+  addPoolCommands(program.command('pool').description('nodes of one region or site'), world);
+  addTokenCommands(program.command('token').description('what lets a terminal enrol'), world);
+  addImageCommands(program.command('image').description('what pods run'), world);
+  addHubCommands(program.command('hub').description('the cloud process'));
+  program
+    .command('version')
+    .description('print the versions of this program and of the server')
+    .option('--client', 'only of this program')
+    .addOption(outputOption())
+    .action((_, command) => version(world, optionsOf(command)));
+  return program;
+}
+
+function addObjectCommands(program: Command, world: World): void {
+  addFiles(program.command('apply'), true)
+    .description('make the server’s objects what the manifests say')
+    .addOption(
+      new Option('--dry-run <how>', 'only tell what would happen: at the client, or asked of the server')
+        .choices(['none', 'client', 'server'])
+        .default('none'),
+    )
+    .addOption(outputOption())
+    .action((_, command) => apply(world, optionsOf(command)));
+  addSelection(program.command('get'))
+    .description('list objects: KIND[,KIND] [NAME...] or KIND/NAME...')
+    .argument('<what...>')
+    .option('-w, --watch', 'go on telling what changes')
+    .option('--no-headers', 'leave out the head of tables')
+    .addOption(outputOption())
+    .action((what, _, command) => get(world, what, optionsOf(command)));
+  program
+    .command('describe')
+    .description('tell all about objects: KIND [NAME...] or KIND/NAME...')
+    .argument('<what...>')
+    .option('-A, --all-namespaces', 'of all namespaces')
+    .option('-l, --selector <labels>', 'only objects with these labels')
+    .action((what, _, command) => describe(world, what, optionsOf(command)));
+  addDeletion(addFiles(program.command('delete'), false))
+    .description('delete objects: -f FILE, KIND NAME... or KIND/NAME...')
+    .argument('[what...]')
+    .option('--all', 'all objects of the kind in the namespace')
+    .option('-l, --selector <labels>', 'all objects with these labels')
+    .action((what, _, command) => deleteObjects(world, what, optionsOf(command)));
+}
+
+function addWatchCommand(program: Command, world: World): void {
+  addSelection(program.command('watch'))
+    .description('list objects and go on telling what changes (get --watch)')
+    .argument('<what...>')
+    .option('--no-headers', 'leave out the head of the table')
+    .addOption(outputOption())
+    .action((what, _, command) => get(world, what, { ...optionsOf<GetOptions>(command), watch: true }));
+}
+
+function addNodeCommands(node: Command, world: World): void {
+  addListing(node, world, 'nodes');
+  addDescribing(node, world, 'nodes');
+  for (const [verb, schedulable, words] of [
+    ['cordon', false, 'let no new pods come; what runs there keeps running'],
+    ['uncordon', true, 'let new pods come again'],
+  ] as const)
+    node
+      .command(verb)
+      .description(words)
+      .argument('<name...>')
+      .action((names, _, command) => setSchedulable(world, names, schedulable, optionsOf(command)));
+  addDeleting(node, world, 'nodes');
+}
+
+function addPoolCommands(pool: Command, world: World): void {
+  addListing(pool, world, 'nodepools');
+  addDescribing(pool, world, 'nodepools');
+  pool
+    .command('create')
+    .description('make a pool')
+    .argument('<name>')
+    .addOption(new Option('--type <type>', 'where its nodes are').choices(['Edge', 'Cloud']).default('Edge'))
+    .option('--host-network', 'its pods use the network of their node')
+    .addOption(repeatedOption('--label <key=value>', 'a label of the pool; may be repeated'))
+    .addOption(repeatedOption('--node-label <key=value>', 'a label that its nodes get; may be repeated'))
+    .addOption(repeatedOption('--node-annotation <key=value>', 'an annotation that its nodes get; may be repeated'))
+    .addOption(repeatedOption('--node-taint <key=value:effect>', 'a taint that its nodes get; may be repeated'))
+    .action((name, _, command) => createPool(world, name, optionsOf(command)));
+  addDeleting(pool, world, 'nodepools');
+}
+
+function addTokenCommands(token: Command, world: World): void {
+  token
+    .command('create')
+    .description('make a join token; it is the last line of the output')
+    .requiredOption('--pool <name>', 'the pool that the terminal joins')
+    .option('--node <name>', 'only a node of this name may use it')
+    .option('--replace', 'it may take the name of a node that is enrolled already')
+    .addOption(durationOption('--ttl <duration>', 'how long it is good', '1h'))
+    .addOption(countOption('--uses <count>', 'how many terminals may use it', 1).default(1))
+    .action((_, command) => createToken(world, optionsOf(command)));
+  token
+    .command('list')
+    .description('list the join tokens that are still good')
+    .addOption(outputOption())
+    .action((_, command) => listTokens(world, optionsOf(command)));
+  token
+    .command('delete')
+    .description('make join tokens useless')
+    .argument('<id...>')
+    .action((ids, _, command) => deleteTokens(world, ids, optionsOf(command)));
+}
+
+function addImageCommands(image: Command, world: World): void {
+  image
+    .command('list')
+    .description('list the images that the hub keeps')
+    .addOption(outputOption())
+    .action((_, command) => listImages(world, optionsOf(command)));
+  image
+    .command('delete')
+    .description('forget images; nodes keep what they run')
+    .argument('<name:tag...>')
+    .action((names, _, command) => deleteImages(world, names, optionsOf(command)));
+}
+
+interface HubOptions {
+  dataDir: string;
+  listen: string;
+  advertise: string[];
+  logLevel: LogLevel;
+}
+
+function addHubCommands(hub: Command): void {
+  hub
+    .command('serve')
+    .description('run the hub until it is told to stop')
+    .requiredOption('--data-dir <dir>', 'where the hub keeps everything; made when missing')
+    .requiredOption('--listen <host:port>', 'where it listens; port 0 picks a free one and keeps it')
+    .addOption(repeatedOption('--advertise <host:port>', 'how terminals and operators reach it; may be repeated'))
+    .addOption(new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'))
+    .action(async (_, command) => {
+      const { dataDir, listen, advertise, logLevel } = optionsOf<HubOptions>(command);
+      const { serveHub } = await import('../hub/serve.ts');
+      await serveHub({ dataDir, listen, advertise, logLevel });
+    });
+}
+
+function addListing(noun: Command, world: World, kind: string): void {
+  noun
+    .command('list')
+    .description(`list ${kind}`)
+    .option('-l, --selector <labels>', 'only those with these labels')
+    .option('-w, --watch', 'go on telling what changes')
+    .option('--no-headers', 'leave out the head of the table')
+    .addOption(outputOption())
+    .action((_, command) => get(world, [kind], optionsOf(command)));
+}
+
+function addDescribing(noun: Command, world: World, kind: string): void {
+  noun
+    .command('describe')
+    .description('tell all about it')
+    .argument('<name...>')
+    .action((names, _, command) => describeByName(world, kind, names, optionsOf(command)));
+}
+
+function addDeleting(noun: Command, world: World, kind: string): void {
+  addDeletion(noun.command('delete'))
+    .description('delete it')
+    .argument('<name...>')
+    .action((names, _, command) =>
+      deleteByName(world, kind, names, { ...optionsOf<DeleteOptions>(command), filename: [] }),
+    );
+}
+
+function addFiles(command: Command, required: boolean): Command {
+  const option = repeatedOption('-f, --filename <path>', 'a file, a folder or - for standard input; may be repeated');
+  if (required) option.makeOptionMandatory();
+  return command.addOption(option).option('-R, --recursive', 'folders with all that is in them');
+}
+
+function addSelection(command: Command): Command {
+  return command
+    .option('-A, --all-namespaces', 'of all namespaces')
+    .option('-l, --selector <labels>', 'only objects with these labels, e.g. app=gate,tier!=test')
+    .option('--field-selector <fields>', 'only objects with these fields, e.g. spec.nodeName=gate-1');
+}
+
+function addDeletion(command: Command): Command {
+  return command
+    .addOption(countOption('--grace-period <seconds>', 'what a pod gets to stop; 0 forgets it at once', 0))
+    .option('--ignore-not-found', 'what does not exist counts as deleted')
+    .addOption(truthOption('--wait <true|false>', 'whether to wait until the objects are gone', true))
+    .addOption(durationOption('--timeout <duration>', 'how long to wait', '60s'))
+    .addOption(new Option('-o, --output <format>', 'what is printed').choices(['table', 'name']).default('table'));
+}
