@@ -1,0 +1,166 @@
+/**
+ * From a request's body to an object that may be stored, in upstream's order: decode, unknown fields, structure,
+ * defaults, the kind's own rules. Pure but for reading the namespace.
+ */
+import type { KubeObject, ObjectMeta } from '../../protocol/kubernetes.ts';
+import { apiVersionOf, type Kind } from '../kinds/kind.ts';
+import { asTypedObject, decodeBody } from './body.ts';
+import { type FieldValidation, fieldValidationOf } from './parameters.ts';
+import type { ApiParts, Call, KindTable } from './parts.ts';
+import { badRequest, invalid, notFound, refuse } from './status.ts';
+
+/** Metadata that only the server writes. */
+const serverMetadata = [
+  'uid',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+  'generation',
+  'selfLink',
+] as const;
+
+/** Kinds that may be created with their status: a node registers itself in one write. As upstream. */
+const statusOnCreate: ReadonlySet<string> = new Set(['io.k8s.api.core.v1.Node']);
+
+/** The body as an object of the path's kind, in the path's namespace. */
+export async function decodeObject(call: Call): Promise<KubeObject> {
+  return addressed(call, asTypedObject(decodeBody(await call.body(), call.contentType)));
+}
+
+/** Refuses an object that is not of the kind, or not at the place, that the path names. */
+export function addressed({ kind, path }: Pick<Call, 'kind' | 'path'>, body: Record<string, unknown>): KubeObject {
+  const apiVersion = apiVersionOf(kind);
+  if (body.apiVersion !== apiVersion || body.kind !== kind.kind)
+    throw badRequest(
+      `the object provided is ${body.kind} in ${body.apiVersion}, but the path is of ${kind.kind} in ${apiVersion}`,
+    );
+  const { metadata: given, ...rest } = withoutNulls(body) as Record<string, unknown>;
+  if (given !== undefined && (typeof given !== 'object' || Array.isArray(given)))
+    throw badRequest('metadata must be an object');
+  const metadata = { ...given } as ObjectMeta;
+  for (const member of ['name', 'namespace', 'generateName', 'resourceVersion', 'uid'] as const)
+    if (metadata[member] !== undefined && typeof metadata[member] !== 'string')
+      throw badRequest(`metadata.${member} must be a string`);
+  metadata.managedFields = undefined;
+  if (path.namespace !== undefined) {
+    metadata.namespace ||= path.namespace;
+    if (metadata.namespace !== path.namespace)
+      throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  }
+  if (path.name !== undefined) {
+    metadata.name ||= path.name;
+    if (metadata.name !== path.name)
+      throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${path.name})`);
+  }
+  return { apiVersion, kind: kind.kind, metadata: withoutUndefined(metadata), ...withoutTypeMeta(rest) };
+}
+
+/** A new object as it may be stored: nothing in it that only the server writes. */
+export function forCreate(kind: Kind, object: KubeObject): KubeObject {
+  if (object.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
+  const metadata = { ...object.metadata };
+  for (const member of [...serverMetadata, 'resourceVersion'] as const)
+    delete (metadata as Record<string, unknown>)[member];
+  const created: KubeObject = { ...object, metadata };
+  if (kind.status && !statusOnCreate.has(kind.schema)) delete created.status;
+  return created;
+}
+
+/** `asked` as it follows `previous`: what the writer may not touch is the previous one's. */
+export function forUpdate(kind: Kind, previous: KubeObject, asked: KubeObject, subresource?: 'status'): KubeObject {
+  const metadata: Record<string, unknown> = {
+    ...(subresource === 'status' ? previous.metadata : asked.metadata),
+    resourceVersion: previous.metadata.resourceVersion,
+  };
+  for (const member of serverMetadata) {
+    if (previous.metadata[member as keyof ObjectMeta] === undefined) delete metadata[member];
+    else metadata[member] = previous.metadata[member as keyof ObjectMeta];
+  }
+  const next: KubeObject = {
+    ...(subresource === 'status' ? previous : asked),
+    metadata: metadata as unknown as ObjectMeta,
+  };
+  if (!kind.status) return next;
+  const { status } = subresource === 'status' ? asked : previous;
+  if (status === undefined) delete next.status;
+  else next.status = status;
+  return next;
+}
+
+/**
+ * Unknown fields by the request's `fieldValidation`: refused, told in the warnings that are returned, or kept in
+ * silence. `known` are paths that the stored object has already and that nobody is blamed for.
+ */
+export function checkFields(
+  kinds: KindTable,
+  call: Pick<Call, 'kind' | 'query'>,
+  object: KubeObject,
+  known?: KubeObject,
+): string[] {
+  const { kind } = call;
+  const mode: FieldValidation = fieldValidationOf(call.query);
+  if (mode === 'Ignore') return [];
+  const before = new Set(known === undefined ? [] : kinds.unknownFields(known, kind));
+  const unknown = kinds
+    .unknownFields(object, kind)
+    .filter((path) => !before.has(path))
+    .map((path) => `unknown field "${path}"`);
+  if (mode === 'Warn' || unknown.length === 0) return unknown;
+  throw badRequest(
+    `${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}: strict decoding error: ${unknown.join(', ')}`,
+  );
+}
+
+/** The object with its defaults, or a refusal that names every fault. */
+export function admit(kinds: KindTable, kind: Kind, object: KubeObject, previous: KubeObject | undefined): KubeObject {
+  const subject = { kind, name: object.metadata.name ?? object.metadata.generateName ?? '' };
+  const structural = kinds.structuralFaults(object, kind);
+  if (structural.length > 0) throw invalid(subject, structural);
+  const complete = kind.defaults(object);
+  const faults = kind.validate(complete, previous);
+  if (faults.length > 0) throw invalid(subject, faults);
+  return complete;
+}
+
+/** A new object needs a namespace that exists and is not going away. */
+export async function requireNamespace(parts: ApiParts, call: Call, name: string | undefined): Promise<void> {
+  const namespace = call.path.namespace;
+  if (!call.kind.namespaced || namespace === undefined) return;
+  const namespaceKind = parts.kinds.kindByPlural('', 'v1', 'namespaces');
+  if (namespaceKind === undefined) return;
+  const found = await parts.store.get(namespaceKind, undefined, namespace);
+  if (found === undefined) throw notFound({ kind: namespaceKind, name: namespace });
+  if (found.metadata.deletionTimestamp !== undefined)
+    throw refuse(
+      'Forbidden',
+      `${call.kind.plural} ${JSON.stringify(name ?? '')} is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
+      { ...(name === undefined ? {} : { name }), kind: call.kind.plural, causes: [namespaceTerminating(namespace)] },
+    );
+}
+
+function namespaceTerminating(namespace: string) {
+  return {
+    reason: 'NamespaceTerminating',
+    message: `namespace ${namespace} is being terminated`,
+    field: 'metadata.namespace',
+  };
+}
+
+/** In Kubernetes' types null means absent; what `kubectl create -o yaml` writes is full of it. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, member]) => member !== null)
+      .map(([key, member]) => [key, withoutNulls(member)]),
+  );
+}
+
+function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as T;
+}
+
+function withoutTypeMeta({ apiVersion: _apiVersion, kind: _kind, ...rest }: Record<string, unknown>) {
+  return rest;
+}

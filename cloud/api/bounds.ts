@@ -1,0 +1,29 @@
+/** Every bound of the API, with its unit. */
+export const bounds = {
+  /** One request body: an object of 1.5 MiB and some room, as upstream. */
+  bodyBytesMax: 3 * 1024 * 1024,
+  /** Nesting of a request body. */
+  bodyDepthMax: 100,
+  /** Nodes that the aliases of one YAML document may unfold to. */
+  yamlAliasesMax: 100,
+  /** Requests being answered at once, watches not counted. */
+  requestsMax: 400,
+  /** Watches that one user holds open at once. */
+  watchesPerUserMax: 1_000,
+  /** A request that is no watch must be answered within this time, a slow reader included. */
+  requestMs: 60_000,
+  /** Bytes waiting for one watcher; a slower one is dropped and must list again. */
+  watchBufferBytesMax: 4 * 1024 * 1024,
+  /** A watch without `timeoutSeconds` ends between once and twice this time, so that watchers spread. */
+  watchMs: 30 * 60_000,
+  /** A quiet watch whose client asked for bookmarks hears one as often as this. */
+  bookmarkMs: 60_000,
+  /** Items turned into JSON before the event loop gets its turn. */
+  sliceItems: 100,
+  /** Items of one page that the server fetches from the store at once when it deletes a collection. */
+  deletePageItems: 500,
+  /** How often a write without a resourceVersion is tried when others write the same object. */
+  conflictTriesMax: 10,
+  /** Operations of one JSON patch, as upstream. */
+  jsonPatchOperationsMax: 10_000,
+} as const;

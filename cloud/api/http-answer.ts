@@ -1,0 +1,117 @@
+/** Sends an `Answer` over Node's HTTP server. An adapter: the only file here that touches the socket's pace. */
+import type { ServerResponse } from 'node:http';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Answer, LineSink } from './parts.ts';
+import type { Status } from './status.ts';
+
+const jsonType = 'application/json';
+/** RFC 9110 section 5.5: what a header value cannot carry is replaced. */
+const unprintable = /[^\x20-\x7e]/g;
+/** Warnings of one answer and characters of each, so that the header block stays below what clients take. */
+const WARNINGS_MAX = 16;
+const WARNING_CHARS_MAX = 256;
+
+/** Sends the whole answer; resolves when it is handed to the socket, or when `signal` aborted. */
+export async function sendAnswer(response: ServerResponse, answer: Answer, signal: AbortSignal): Promise<void> {
+  switch (answer.type) {
+    case 'json':
+      return sendText(response, answer.code, JSON.stringify(answer.body), {
+        'content-type': jsonType,
+        ...warningHeader(answer.warnings ?? []),
+        ...answer.headers,
+      });
+    case 'text':
+      return sendText(response, answer.code, answer.body, { 'content-type': 'text/plain', ...answer.headers });
+    case 'slices':
+      return sendSlices(response, answer.code, answer.slices, signal);
+    case 'lines':
+      return sendLines(response, answer.run, signal);
+  }
+}
+
+export async function sendStatus(response: ServerResponse, status: Status, close: boolean): Promise<void> {
+  const retryAfter = status.details?.retryAfterSeconds;
+  await sendText(response, status.code, JSON.stringify(status), {
+    'content-type': jsonType,
+    ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
+    // A body that was not read to its end would be taken for the next request.
+    ...(close ? { connection: 'close' } : {}),
+  });
+}
+
+async function sendText(
+  response: ServerResponse,
+  code: number,
+  text: string,
+  headers: Record<string, string | string[]>,
+): Promise<void> {
+  const bytes = Buffer.from(text);
+  response.writeHead(code, { 'cache-control': 'no-cache, private', 'content-length': bytes.length, ...headers });
+  response.end(bytes);
+}
+
+async function sendSlices(
+  response: ServerResponse,
+  code: number,
+  slices: Iterable<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  response.writeHead(code, { 'cache-control': 'no-cache, private', 'content-type': jsonType });
+  const sink = lineSink(response, signal);
+  let first = true;
+  for (const slice of slices) {
+    // Before every slice but the first, so that a short list costs no turn.
+    if (!first) await sink.drained();
+    if (signal.aborted) return;
+    first = false;
+    sink.write(slice);
+  }
+  response.end();
+}
+
+async function sendLines(
+  response: ServerResponse,
+  run: (sink: LineSink) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  response.writeHead(200, { 'cache-control': 'no-cache, private', 'content-type': jsonType });
+  // Clients wait for the headers before they wait for events.
+  response.flushHeaders();
+  response.socket?.setNoDelay(true);
+  await run(lineSink(response, signal));
+  response.end();
+}
+
+function lineSink(response: ServerResponse, signal: AbortSignal): LineSink {
+  return {
+    write: (line) => {
+      if (!response.destroyed) response.write(line);
+    },
+    waitingBytes: () => response.writableLength,
+    drained: async () => {
+      await turn();
+      if (!response.writableNeedDrain || signal.aborted) return;
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          response.off('drain', done);
+          response.off('close', done);
+          signal.removeEventListener('abort', done);
+          resolve();
+        };
+        response.on('drain', done);
+        response.on('close', done);
+        signal.addEventListener('abort', done, { once: true });
+      });
+    },
+  };
+}
+
+/** RFC 7234, section 5.5, in the form that kubectl prints: code 299, no agent. */
+function warningHeader(warnings: readonly string[]): Record<string, string[]> {
+  if (warnings.length === 0) return {};
+  const texts = warnings.slice(0, WARNINGS_MAX).map((warning) => {
+    const text = warning.replace(unprintable, '?').slice(0, WARNING_CHARS_MAX);
+    return `299 - "${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+  });
+  return { warning: texts };
+}

@@ -1,0 +1,49 @@
+/** Who asks, for what, and the port that decides whether they may. */
+
+/** The caller as the listener authenticated it; `undefined` is an anonymous one. */
+export interface Identity {
+  user: string;
+  groups: readonly string[];
+}
+
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
+
+/** What is asked, in the words of Kubernetes' RBAC. */
+export interface ApiRequest {
+  identity: Identity | undefined;
+  /** A resource verb, or the lower-case HTTP method for a path that is no resource. */
+  verb: string;
+  /** The path without its query. */
+  path: string;
+  /** Absent for a path that is no resource, such as `/version`. */
+  resource?: {
+    group: string;
+    version: string;
+    plural: string;
+    subresource?: string;
+    namespace?: string;
+    name?: string;
+  };
+}
+
+export type Decision = { allowed: true } | { allowed: false; reason: string };
+
+export type Authorize = (request: ApiRequest) => Decision | Promise<Decision>;
+
+/** The group that may do everything (kubernetes.io, "Using RBAC authorization", user-facing roles). */
+export const mastersGroup = 'system:masters';
+
+/** Paths that say nothing but that the server is there. */
+const openPaths: ReadonlySet<string> = new Set(['/version', '/healthz', '/livez', '/readyz']);
+
+/** Administrators may do everything; everybody else may ask whether the server is there. */
+export const authorizeMasters: Authorize = (request) => {
+  if (openPaths.has(request.path)) return { allowed: true };
+  if (request.identity?.groups.includes(mastersGroup)) return { allowed: true };
+  return { allowed: false, reason: `only members of ${mastersGroup} may use this API` };
+};
+
+/** The name that a Status and an audit record give the caller. */
+export function userOf(identity: Identity | undefined): string {
+  return identity?.user ?? 'system:anonymous';
+}

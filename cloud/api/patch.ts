@@ -1,0 +1,74 @@
+/** The four patch formats by their media type, applied to one object. Pure. */
+import jsonPatch, { type Operation } from 'fast-json-patch';
+import type { Json, KubeObject } from '../../protocol/kubernetes.ts';
+import { mergePatch, mergePatchMediaType } from '../../protocol/merge-patch.ts';
+import { decodeJson } from './body.ts';
+import { bounds } from './bounds.ts';
+import { mediaTypeOf } from './negotiation.ts';
+import { badRequest, refuse } from './status.ts';
+import { strategicMergePatch, strategicMergePatchMediaType } from './strategic-merge.ts';
+
+const jsonPatchMediaType = 'application/json-patch+json';
+const applyMediaTypes: ReadonlySet<string> = new Set(['application/apply-patch+yaml', 'application/apply-patch+cbor']);
+
+export type Patch = (object: Record<string, unknown>) => Record<string, unknown>;
+
+/**
+ * The function that `body` describes; it never changes its argument. `builtin` says whether strategic merge is
+ * understood. Refuses with UnsupportedMediaType and BadRequest here, with Invalid when a JSON patch does not fit.
+ */
+export function patchOf(body: Buffer, contentType: string | undefined, builtin: boolean): Patch {
+  const mediaType = mediaTypeOf(contentType);
+  if (mediaType === jsonPatchMediaType) return jsonPatchOf(decodeJson(body));
+  if (mediaType === mergePatchMediaType) {
+    const patch = decodeJson(body) as Json;
+    requireObject(patch, 'a merge patch');
+    return (object) => mergePatch(object as Json, patch) as unknown as KubeObject;
+  }
+  if (mediaType === strategicMergePatchMediaType && builtin) {
+    const patch = decodeJson(body) as Json;
+    requireObject(patch, 'a strategic merge patch');
+    return (object) => strategicMergePatch(object as Json, patch) as unknown as KubeObject;
+  }
+  if (applyMediaTypes.has(mediaType))
+    throw refuse(
+      'UnsupportedMediaType',
+      'this server keeps no field managers, so it has no server-side apply: use client-side apply (kubectl apply without --server-side)',
+    );
+  const supported = [jsonPatchMediaType, mergePatchMediaType, ...(builtin ? [strategicMergePatchMediaType] : [])];
+  throw refuse(
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${supported.join(', ')}`,
+  );
+}
+
+/** RFC 6902. A `test` that fails, or a path that is not there, is the client's view being out of date: Invalid. */
+function jsonPatchOf(patch: unknown): Patch {
+  if (!Array.isArray(patch)) throw badRequest('a JSON patch must be a list of operations');
+  if (patch.length > bounds.jsonPatchOperationsMax)
+    throw refuse(
+      'RequestEntityTooLarge',
+      `The allowed maximum operations in a JSON patch is ${bounds.jsonPatchOperationsMax}, got ${patch.length}`,
+    );
+  return (object) => {
+    try {
+      return jsonPatch.applyPatch(object, patch as Operation[], true, false, true).newDocument;
+    } catch (error) {
+      if (!(error instanceof jsonPatch.JsonPatchError)) {
+        if (error instanceof TypeError) throw badRequest(`the JSON patch is malformed: ${error.message}`);
+        throw error;
+      }
+      const at = (error.operation as Operation | undefined)?.path;
+      const sentence = error.message.split('\n', 1)[0];
+      throw refuse(
+        'Invalid',
+        `the JSON patch does not fit the object${at === undefined ? '' : ` at ${at}`}: ${sentence}`,
+      );
+    }
+  };
+}
+
+function requireObject(patch: Json, what: string): void {
+  if (typeof patch !== 'object' || patch === null || Array.isArray(patch))
+    throw badRequest(`${what} must be one object`);
+}

@@ -1,0 +1,78 @@
+/** `/scale`: the number of replicas as an autoscaling/v1 Scale, whatever the kind calls it. */
+import type { Deployment, KubeObject, LabelSelector } from '../../protocol/kubernetes.ts';
+import { asTypedObject, decodeBody } from './body.ts';
+import { type Answer, type ApiParts, type Call, json } from './parts.ts';
+import { patchOf } from './patch.ts';
+import { badRequest, invalid, notFound } from './status.ts';
+import { rewrite } from './write.ts';
+
+/** Kinds whose `spec.replicas` and `spec.selector` mean what a Scale says, by schema. */
+const scalable: ReadonlySet<string> = new Set(['io.k8s.api.apps.v1.Deployment']);
+
+export function isScalable(kind: { schema: string }): boolean {
+  return scalable.has(kind.schema);
+}
+
+export async function getScale(parts: ApiParts, call: Call): Promise<Answer> {
+  const object = await parts.store.get(call.kind, call.path.namespace, call.path.name!);
+  if (object === undefined) throw notFound({ kind: call.kind, name: call.path.name! });
+  return json(200, scaleOf(object));
+}
+
+export async function replaceScale(parts: ApiParts, call: Call): Promise<Answer> {
+  const scale = asTypedObject(decodeBody(await call.body(), call.contentType));
+  if (scale.kind !== 'Scale') throw badRequest(`the body must be a Scale, not ${JSON.stringify(scale.kind)}`);
+  const { written } = await rewrite(parts, call, (object) => scaled(call, object, scale));
+  return json(200, scaleOf(written));
+}
+
+export async function patchScale(parts: ApiParts, call: Call): Promise<Answer> {
+  const patch = patchOf(await call.body(), call.contentType, true);
+  const { written } = await rewrite(parts, call, (object) => scaled(call, object, patch(scaleOf(object))));
+  return json(200, scaleOf(written));
+}
+
+function scaleOf(object: KubeObject): Record<string, unknown> {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const { spec, status } = object as Deployment;
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+    spec: { replicas: spec.replicas ?? 1 },
+    status: { replicas: Number(status?.replicas ?? 0), selector: selectorText(spec.selector) },
+  };
+}
+
+function scaled(call: Call, object: KubeObject, scale: Record<string, unknown>): KubeObject {
+  const metadata = (scale.metadata ?? {}) as Partial<KubeObject['metadata']>;
+  const replicas = ((scale.spec ?? {}) as { replicas?: unknown }).replicas ?? 0;
+  if (!Number.isSafeInteger(replicas) || (replicas as number) < 0)
+    throw invalid({ kind: { group: 'autoscaling', plural: 'scales', kind: 'Scale' }, name: call.path.name! }, [
+      {
+        field: 'spec.replicas',
+        reason: 'FieldValueInvalid',
+        message: `Invalid value: ${JSON.stringify(replicas)}: must be greater than or equal to 0`,
+      },
+    ]);
+  return {
+    ...object,
+    metadata: {
+      ...object.metadata,
+      ...(metadata.uid === undefined ? {} : { uid: metadata.uid }),
+      resourceVersion: metadata.resourceVersion ?? '',
+    },
+    spec: { ...(object.spec as object), replicas },
+  };
+}
+
+/** `a=b,c in (d,e),!f` */
+function selectorText(selector: LabelSelector | undefined): string {
+  const labels = Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
+  const expressions = (selector?.matchExpressions ?? []).map(({ key, operator, values = [] }) => {
+    if (operator === 'Exists') return key;
+    if (operator === 'DoesNotExist') return `!${key}`;
+    return `${key} ${operator === 'In' ? 'in' : 'notin'} (${values.join(',')})`;
+  });
+  return [...labels, ...expressions].join(',');
+}

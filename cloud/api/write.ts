@@ -1,0 +1,138 @@
+/** Create, replace, patch and delete. */
+
+import type { Env } from '../../protocol/env.ts';
+import { codeOf } from '../../protocol/errors.ts';
+import type { KubeObject } from '../../protocol/kubernetes.ts';
+import type { UpdateOptions } from '../store/resource-store.ts';
+import { addressed, admit, checkFields, decodeObject, forCreate, forUpdate, requireNamespace } from './admission.ts';
+import { bounds } from './bounds.ts';
+import { deletionOf } from './deletion.ts';
+import { isDryRun, listParameters } from './parameters.ts';
+import { type Answer, type ApiParts, type Call, json } from './parts.ts';
+import { patchOf } from './patch.ts';
+import { renderingOf } from './read.ts';
+import { renderList, renderObject } from './rendering.ts';
+import { alreadyExists, conflict, notFound, success } from './status.ts';
+
+export async function createObject(env: Env, parts: ApiParts, call: Call): Promise<Answer> {
+  const { kind } = call;
+  const dryRun = isDryRun(call.query.getAll('dryRun'));
+  const rendering = renderingOf(env, call);
+  const object = forCreate(kind, await decodeObject(call));
+  const { name } = object.metadata;
+  if (name !== undefined) call.facts.name = name;
+  await requireNamespace(parts, call, name);
+  const warnings = checkFields(parts.kinds, call, object);
+  const admitted = admit(parts.kinds, kind, object, undefined);
+  try {
+    const created = await parts.store.create(kind, admitted, { dryRun });
+    call.facts.name = created.metadata.name;
+    return json(201, renderObject(rendering, created), warnings);
+  } catch (error) {
+    if (codeOf(error) === 'E_CONFLICT') throw alreadyExists({ kind, name: name ?? object.metadata.generateName ?? '' });
+    throw error;
+  }
+}
+
+export async function replaceObject(env: Env, parts: ApiParts, call: Call): Promise<Answer> {
+  const rendering = renderingOf(env, call);
+  const object = await decodeObject(call);
+  const { written, warnings } = await rewrite(parts, call, () => object);
+  return json(200, renderObject(rendering, written), warnings);
+}
+
+export async function patchObject(env: Env, parts: ApiParts, call: Call): Promise<Answer> {
+  const rendering = renderingOf(env, call);
+  const patch = patchOf(await call.body(), call.contentType, call.kind.builtin);
+  const { written, warnings } = await rewrite(parts, call, (previous) => addressed(call, patch(previous)));
+  return json(200, renderObject(rendering, written), warnings);
+}
+
+/**
+ * Writes `change` of the stored object, again when somebody else was faster and the client did not say on which
+ * revision it builds. The change sees the newest object each time; it returns a new one.
+ */
+export async function rewrite(
+  parts: ApiParts,
+  call: Call,
+  change: (previous: KubeObject) => KubeObject,
+): Promise<{ written: KubeObject; warnings: string[] }> {
+  const { kind, path } = call;
+  const subject = { kind, name: path.name! };
+  const options: UpdateOptions = { dryRun: isDryRun(call.query.getAll('dryRun')) };
+  if (path.subresource === 'status') options.subresource = 'status';
+  for (let attempt = 1; ; attempt++) {
+    const previous = await parts.store.get(kind, path.namespace, path.name!);
+    if (previous === undefined) throw notFound(subject);
+    const asked = change(previous);
+    requireSame(subject, previous, asked);
+    const next = forUpdate(kind, previous, asked, options.subresource);
+    const warnings = checkFields(parts.kinds, call, next, previous);
+    const admitted = admit(parts.kinds, kind, next, previous);
+    try {
+      return { written: await parts.store.update(kind, admitted, options), warnings };
+    } catch (error) {
+      if (codeOf(error) !== 'E_CONFLICT' || attempt >= bounds.conflictTriesMax) throw error;
+    }
+  }
+}
+
+export async function deleteObject(env: Env, parts: ApiParts, call: Call): Promise<Answer> {
+  const { kind, path } = call;
+  const rendering = renderingOf(env, call);
+  const deletion = deletionOf(await call.body(), call.contentType, call.query);
+  call.facts.dryRun = deletion.dryRun;
+  const deleted = await deletion.run(parts, kind, path.namespace, path.name!);
+  if (isHeld(deleted)) return json(200, renderObject(rendering, deleted));
+  return json(200, success({ kind, name: path.name! }, deleted.metadata.uid));
+}
+
+/** Deletes what a list of the same parameters shows, page by page, and answers with it. */
+export async function deleteObjects(env: Env, parts: ApiParts, call: Call): Promise<Answer> {
+  const { kind } = call;
+  const rendering = renderingOf(env, call);
+  const { options } = listParameters(call);
+  const deletion = deletionOf(await call.body(), call.contentType, call.query);
+  call.facts.dryRun = deletion.dryRun;
+  const deleted: KubeObject[] = [];
+  let token = options.continue;
+  do {
+    const page = await parts.store.list(kind, {
+      ...options,
+      limit: options.limit ?? bounds.deletePageItems,
+      ...(token === undefined ? {} : { continue: token }),
+    });
+    for (const { metadata } of page.items) {
+      try {
+        deleted.push(await deletion.run(parts, kind, metadata.namespace, metadata.name));
+      } catch (error) {
+        // Somebody else deleted it first: that is what was wanted.
+        if (codeOf(error) !== 'E_NOT_FOUND') throw error;
+      }
+    }
+    token = options.limit === undefined ? page.continue : undefined;
+  } while (token !== undefined && !call.signal.aborted);
+  const metadata = { resourceVersion: parts.store.revision() };
+  return { type: 'slices', code: 200, slices: renderList(rendering, deleted, metadata) };
+}
+
+/** Refuses a change that builds on another revision, or on another object of the same name. */
+function requireSame(subject: { kind: Call['kind']; name: string }, previous: KubeObject, asked: KubeObject): void {
+  const { resourceVersion, uid } = asked.metadata;
+  if (resourceVersion && resourceVersion !== previous.metadata.resourceVersion)
+    throw conflict(
+      subject,
+      'the object has been modified; please apply your changes to the latest version and try again',
+    );
+  if (uid && uid !== previous.metadata.uid)
+    throw conflict(
+      subject,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${previous.metadata.uid}`,
+    );
+}
+
+/** Marked for deletion, but kept by a finalizer or a grace period. */
+function isHeld({ metadata }: KubeObject): boolean {
+  if (metadata.deletionTimestamp === undefined) return false;
+  return (metadata.finalizers ?? []).length > 0 || (metadata.deletionGracePeriodSeconds ?? 0) > 0;
+}
