@@ -73,6 +73,15 @@ export function channelContract(name: string, start: () => Promise<ChannelHarnes
       expect(accepting.closes).toEqual(['maintenance']);
     });
 
+    it('takes a reason of any length in any script; the peer hears how it begins', async () => {
+      const reason = 'wegen Überfüllung geschlossen — 満員 '.repeat(20);
+      dialing.channel.close(reason);
+      await bothClosed();
+      const heard = accepting.closes[0]!;
+      expect(heard.length).toBeGreaterThan(20);
+      expect(reason.startsWith(heard)).toBe(true);
+    });
+
     it('delivers what was sent before a close, then the close', async () => {
       for (let index = 0; index < 20; index += 1) accepting.channel.send(new Uint8Array(5_000));
       accepting.channel.close('done');

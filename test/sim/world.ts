@@ -6,6 +6,7 @@
  * program on it, handed out as its `Env`. A host dies in two ways, see `Death`. What a dead life awaited never
  * settles, what it had scheduled is gone, and what it still says is not heard.
  */
+import { setImmediate as turn } from 'node:timers';
 import { EventQueue, type Owner, type Timer } from './event-queue.ts';
 import { Host } from './host.ts';
 import { SimRandom } from './random.ts';
@@ -157,5 +158,5 @@ export class SimulationError extends Error {
  * add. It is the one real thing that the driver awaits, and it carries no time.
  */
 function drain(): Promise<void> {
-  return new Promise(setImmediate);
+  return new Promise(turn);
 }
