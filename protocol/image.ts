@@ -66,8 +66,9 @@ export function isDigest(text: unknown): text is string {
 
 /** The 64 digits, fit for a file name. Errors: `E_INPUT_INVALID`. */
 export function digestHex(digest: string): string {
+  const text: string = digest;
   if (!isDigest(digest))
-    throw new AppError('E_INPUT_INVALID', `${JSON.stringify(digest.slice(0, 100))} is no digest (sha256:…)`);
+    throw new AppError('E_INPUT_INVALID', `${JSON.stringify(text.slice(0, 100))} is no digest (sha256:…)`);
   return digest.slice('sha256:'.length);
 }
 

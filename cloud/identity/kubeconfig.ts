@@ -1,0 +1,55 @@
+/** The administrator's kubeconfig: what `kubectl` and `stile` need to reach this hub, in one file. */
+import { stringify } from 'yaml';
+import { writeDurably } from '../../protocol/node/durable-file.ts';
+import type { KeyedCertificate } from './authority.ts';
+
+/** The cluster extension by which the CLI finds the hub's own endpoints (tokens, images) beside the API server. */
+export const hubExtension = 'stile.dev/hub';
+
+export interface KubeconfigParts {
+  /** `https://HOST:PORT` of the API server. */
+  server: string;
+  /** `https://HOST:PORT` of the hub, when the API server is another (a real cluster's). */
+  hubServer?: string;
+  caPem: string;
+  administrator: KeyedCertificate;
+}
+
+export async function writeKubeconfig(path: string, parts: KubeconfigParts): Promise<void> {
+  await writeDurably(path, kubeconfig(parts), 0o600);
+}
+
+/** The text of the file (kubectl's Config v1). */
+export function kubeconfig(parts: KubeconfigParts): string {
+  const { server, hubServer = server, caPem, administrator } = parts;
+  return stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'stile',
+    contexts: [{ name: 'stile', context: { cluster: 'stile', user: 'stile-admin' } }],
+    clusters: [
+      {
+        name: 'stile',
+        cluster: {
+          server,
+          'certificate-authority-data': base64(caPem),
+          extensions: [{ name: hubExtension, extension: { server: hubServer } }],
+        },
+      },
+    ],
+    users: [
+      {
+        name: 'stile-admin',
+        user: {
+          'client-certificate-data': base64(administrator.certificatePem),
+          'client-key-data': base64(administrator.keyPem),
+        },
+      },
+    ],
+    preferences: {},
+  });
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
+}

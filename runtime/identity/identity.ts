@@ -1,0 +1,198 @@
+/**
+ * Who this terminal is: its key, made here and never sent anywhere, the hub's certificate for it, the authority that
+ * it trusts, and where the hub is found. In `DATA_DIR/identity`, each file written atomically and kept twice.
+ */
+import { createHash, createPrivateKey, createPublicKey, generateKeyPair, sign, X509Certificate } from 'node:crypto';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import {
+  checkNodeName,
+  type EnrolAnswer,
+  type EnrolRequest,
+  proofText,
+  type TerminalInfo,
+} from '../../protocol/enrolment.ts';
+import type { Env } from '../../protocol/env.ts';
+import { AppError, asAppError } from '../../protocol/errors.ts';
+import { type JoinToken, parseJoinToken } from '../../protocol/join-token.ts';
+import { privateDirectory, readCopies, writeTwice } from '../../protocol/node/durable-file.ts';
+
+export interface Identity {
+  name: string;
+  pool: string;
+  /** `HOST:PORT` of the hub, in the order to try. */
+  destinations: string[];
+  keyPem: string;
+  certificatePem: string;
+  caPem: string;
+}
+
+export interface EnrolOptions {
+  /** `https://HOST:PORT` */
+  hubUrl: string;
+  token: string;
+  name: string;
+  dataDir: string;
+  info: TerminalInfo;
+}
+
+/** How the terminal reaches the hub before it has an identity. */
+export interface EnrolFetcher {
+  /** The authority that the hub names, trusted by nobody yet. Errors: `E_LINK_UNREACHABLE`. */
+  authority(hubUrl: string): Promise<string>;
+  /** Over TLS verified against `caPem`. Errors: the hub's own by code, `E_LINK_UNREACHABLE`, `E_IDENTITY_UNTRUSTED`. */
+  enrol(hubUrl: string, caPem: string, request: EnrolRequest): Promise<EnrolAnswer>;
+}
+
+/**
+ * The identity kept in `dataDir`, or undefined when this terminal never joined.
+ * Errors: `E_STORE_FAILED` when there is one and neither copy of some part can be read.
+ */
+export async function loadIdentity(dataDir: string): Promise<Identity | undefined> {
+  const files = filesOf(dataDir);
+  const [keys, certificates, authorities, facts] = await Promise.all([
+    readCopies(files.key),
+    readCopies(files.certificate),
+    readCopies(files.authority),
+    readCopies(files.facts),
+  ]);
+  // The facts are written last: without them the joining was not finished.
+  if (facts.length === 0) return undefined;
+  const fact = facts.map(parseFacts).find((candidate) => candidate !== undefined);
+  for (const keyPem of keys)
+    for (const certificatePem of certificates)
+      for (const caPem of authorities)
+        if (fact !== undefined && belongTogether(keyPem, certificatePem, caPem))
+          return { ...fact, keyPem, certificatePem, caPem };
+  throw new AppError(
+    'E_STORE_FAILED',
+    `the identity in ${join(dataDir, 'identity')} is damaged: join again with a token made by "stile token create --pool POOL --node NAME --replace"`,
+  );
+}
+
+/**
+ * Joins: checks the hub against the token's fingerprint, shows the key, stores what comes back. When an answer is
+ * lost, calling it again with the same data directory asks with the same key, which costs no further use.
+ * Errors: `E_TOKEN_INVALID`, `E_TOKEN_EXPIRED`, `E_NAME_TAKEN`, `E_INPUT_INVALID`, `E_NOT_FOUND` (pool),
+ * `E_IDENTITY_UNTRUSTED`, `E_LINK_UNREACHABLE`, `E_LINK_BUSY`, `E_STORE_FAILED`.
+ */
+export async function enrol(env: Env, options: EnrolOptions, fetcher: EnrolFetcher): Promise<Identity> {
+  checkNodeName(options.name);
+  const token = parseJoinToken(options.token);
+  const hubUrl = checkHubUrl(options.hubUrl);
+  const keyPem = await ownKey(options.dataDir);
+  const caPem = await fetcher.authority(hubUrl);
+  checkFingerprint(caPem, token, hubUrl);
+  const request = enrolRequest(options, token, keyPem);
+  const answer = await fetcher.enrol(hubUrl, caPem, request);
+  if (answer.node !== options.name || !belongTogether(keyPem, answer.certificate, caPem))
+    throw new AppError(
+      'E_IDENTITY_UNTRUSTED',
+      `the hub at ${hubUrl} answered with a certificate that is not this node's`,
+    );
+  const own = new URL(hubUrl).host;
+  const identity: Identity = {
+    name: answer.node,
+    pool: answer.pool,
+    destinations: [...new Set([...answer.destinations, own])],
+    keyPem,
+    certificatePem: answer.certificate,
+    caPem,
+  };
+  await saveIdentity(options.dataDir, identity);
+  env.log.info('joined', { node: identity.name, pool: identity.pool, destinations: identity.destinations });
+  return identity;
+}
+
+async function saveIdentity(dataDir: string, identity: Identity): Promise<void> {
+  const files = filesOf(dataDir);
+  const { name, pool, destinations } = identity;
+  await writeTwice(files.certificate, identity.certificatePem);
+  await writeTwice(files.authority, identity.caPem);
+  await writeTwice(files.facts, `${JSON.stringify({ name, pool, destinations })}\n`);
+}
+
+/** The key of this terminal; made and stored before it is first used. */
+async function ownKey(dataDir: string): Promise<string> {
+  await privateDirectory(dataDir);
+  await privateDirectory(join(dataDir, 'identity'));
+  const path = filesOf(dataDir).key;
+  const kept = (await readCopies(path)).find(isKey);
+  if (kept !== undefined) return kept;
+  const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
+  const keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  await writeTwice(path, keyPem);
+  return keyPem;
+}
+
+function enrolRequest(options: EnrolOptions, token: JoinToken, keyPem: string): EnrolRequest {
+  const key = createPrivateKey(keyPem);
+  const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64');
+  const text = Buffer.from(proofText(token.id, options.name, publicKey));
+  const proof = sign('sha256', text, key).toString('base64');
+  return { token: options.token.trim(), name: options.name, publicKey, proof, info: options.info };
+}
+
+/** Whatever stands at that address must show the very authority that the token was made by. */
+function checkFingerprint(caPem: string, token: JoinToken, hubUrl: string): void {
+  let fingerprint: string;
+  try {
+    fingerprint = createHash('sha256').update(new X509Certificate(caPem).raw).digest('base64url');
+  } catch (error) {
+    throw asAppError(error, 'E_IDENTITY_UNTRUSTED', `what answers at ${hubUrl} is no hub`);
+  }
+  if (fingerprint !== token.caFingerprint)
+    throw new AppError(
+      'E_IDENTITY_UNTRUSTED',
+      `the hub at ${hubUrl} is not the one that made this join token: check --hub, or make a token at that hub`,
+    );
+}
+
+function checkHubUrl(text: string): string {
+  try {
+    const url = new URL(text);
+    if (url.protocol === 'https:' && url.hostname !== '' && url.pathname === '/') return url.origin;
+  } catch {
+    // Reported below, together with what parses and still is no hub.
+  }
+  throw new AppError('E_INPUT_INVALID', `${JSON.stringify(text)} is no address of a hub: use https://HOST:PORT`);
+}
+
+function belongTogether(keyPem: string, certificatePem: string, caPem: string): boolean {
+  try {
+    const certificate = new X509Certificate(certificatePem);
+    return (
+      certificate.checkPrivateKey(createPrivateKey(keyPem)) && certificate.verify(new X509Certificate(caPem).publicKey)
+    );
+  } catch {
+    return false;
+  }
+}
+
+function isKey(keyPem: string): boolean {
+  try {
+    return createPrivateKey(keyPem).asymmetricKeyType === 'ec';
+  } catch {
+    return false;
+  }
+}
+
+function parseFacts(text: string): Pick<Identity, 'name' | 'pool' | 'destinations'> | undefined {
+  try {
+    const { name, pool, destinations } = JSON.parse(text) as Record<string, unknown>;
+    const right = typeof name === 'string' && typeof pool === 'string' && Array.isArray(destinations);
+    return right ? { name, pool, destinations: destinations.map(String) } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function filesOf(dataDir: string) {
+  const directory = join(dataDir, 'identity');
+  return {
+    key: join(directory, 'key.pem'),
+    certificate: join(directory, 'cert.pem'),
+    authority: join(directory, 'ca.pem'),
+    facts: join(directory, 'node.json'),
+  };
+}

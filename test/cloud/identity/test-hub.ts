@@ -1,0 +1,129 @@
+/** The identity and image parts of a hub, as the hub itself joins them: real TLS, real files, real SQLite. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { administratorCertificate, openAuthority, serverCertificate } from '../../../cloud/identity/authority-files.ts';
+import { identityEndpoints } from '../../../cloud/identity/endpoints.ts';
+import { Enrolments, type Registration } from '../../../cloud/identity/enrolment.ts';
+import { openListener } from '../../../cloud/identity/listener.ts';
+import { Peers } from '../../../cloud/identity/peer.ts';
+import { Roster } from '../../../cloud/identity/roster.ts';
+import { identityTables, SqliteIdentityStore } from '../../../cloud/identity/sqlite-identity-store.ts';
+import { Tokens } from '../../../cloud/identity/tokens.ts';
+import { BlobFiles } from '../../../cloud/images/blob-files.ts';
+import { imageEndpoints } from '../../../cloud/images/endpoints.ts';
+import { hubHttp } from '../../../cloud/images/hub-http.ts';
+import { imageTables, SqliteImageTags } from '../../../cloud/images/image-tags.ts';
+import { ImageStore } from '../../../cloud/images/store.ts';
+import type { Clock, Env } from '../../../protocol/env.ts';
+import { systemClock } from '../../../protocol/node/clock.ts';
+import { createLog } from '../../../protocol/node/log.ts';
+import { systemRandom } from '../../../protocol/node/random.ts';
+import { Database } from '../../../protocol/node/sqlite.ts';
+
+export interface TestHubOptions {
+  dataDir: string;
+  clock?: Clock;
+  /** Given to enrolled nodes instead of the listener's own address. */
+  destinations?: string[];
+  names?: string[];
+  host?: string;
+}
+
+export type TestHub = Awaited<ReturnType<typeof startTestHub>>;
+
+export async function startTestHub(options: TestHubOptions) {
+  const { dataDir, host = '127.0.0.1' } = options;
+  const env = testEnv(options.clock);
+  const authority = await openAuthority(env, dataDir);
+  const tables = [...identityTables, ...imageTables];
+  const database = await Database.open(join(dataDir, 'hub.db'), {
+    newest: tables,
+    version: 1,
+    minReader: 1,
+    migrations: [],
+  });
+  const store = new SqliteIdentityStore(database);
+  const roster = await Roster.load(store);
+  const pools = new Set(['hangzhou']);
+  const poolExists = async (pool: string) => pools.has(pool);
+  const registrations: Registration[] = [];
+  const peers = new Peers(env.clock, authority.certificatePem, roster);
+  const listener = await openListener(env, {
+    dataDir,
+    host,
+    port: 0,
+    authorityPem: authority.certificatePem,
+    peers,
+    certificate: () => serverCertificate(env, authority, dataDir, options.names ?? []),
+  });
+  const address = `${host}:${listener.port}`;
+  const enrolments = new Enrolments(env, {
+    authority,
+    store,
+    roster,
+    poolExists,
+    registerNode: async (registration) => void registrations.push(registration),
+    onReplaced: (node) => listener.dropRevoked(node),
+    destinations: () => options.destinations ?? [address],
+  });
+  const tokens = new Tokens(env, { store, caFingerprint: authority.fingerprint, poolExists });
+  listener.handle('/stile/v1/', identityEndpoints(env, { authorityPem: authority.certificatePem, enrolments, tokens }));
+  const images = await ImageStore.open(env, await BlobFiles.open(dataDir), new SqliteImageTags(database));
+  listener.handle('/stile/v1/', imageEndpoints(env, images));
+  const administrator = await administratorCertificate(env, authority, dataDir);
+  const http = hubHttp({ server: `https://${address}`, caPem: authority.certificatePem, ...administrator });
+  return {
+    env,
+    url: `https://${address}`,
+    address,
+    authority,
+    listener,
+    enrolments,
+    tokens,
+    store,
+    roster,
+    images,
+    administrator,
+    http,
+    pools,
+    registrations,
+    stop: async () => {
+      await http.close();
+      await listener.close();
+      await database.close();
+    },
+  };
+}
+
+export function testEnv(clock: Clock = systemClock): Env {
+  return { clock, random: systemRandom, log: createLog('silent') };
+}
+
+/** The system's clock with a wall time that can be moved. */
+export function movableClock(): Clock & { offsetMs: number } {
+  const clock = {
+    offsetMs: 0,
+    now: () => systemClock.now() + clock.offsetMs,
+    monotonic: systemClock.monotonic,
+    sleep: systemClock.sleep,
+  };
+  return clock;
+}
+
+/** Runs `work` with a directory that is gone afterwards, whatever happens. */
+export async function withDirectory<T>(work: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), 'stile-test-'));
+  try {
+    return await work(directory);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+export const terminalInfo = {
+  architecture: 'arm64',
+  operatingSystem: 'linux',
+  capacity: { cpu: '4', memory: '524288Ki' },
+  nodeInfo: { kernelVersion: '6.1.0' },
+};
