@@ -423,12 +423,12 @@ const fragments1: readonly Json[] = [
     { app: 'web', 'pod-template-hash': '5d4f8c7b9d' },
   ],
   ...[
-    'v1/Pod/default/',
-    'v1/ConfigMap/default/',
-    'v1/Secret/default/',
-    'pods/default/',
-    'configmaps/default/',
-    'secrets/default/',
+    'EndpointSlice.discovery.k8s.io/default/',
+    'NodePool.apps.openyurt.io//',
+    'Service/default/',
+    'Secret/default/',
+    'ConfigMap/default/',
+    'Pod/default/',
   ],
 ];
 
