@@ -37,6 +37,29 @@ describe('messages', () => {
     expect(arrivals).toEqual([550, 1_050]);
   });
 
+  it('of all channels of a link share its bandwidth', async () => {
+    const site = await start({ latencyMs: 0, jitterMs: 0, bytesPerSecond: 1_000 });
+    const second = await connectAgain(site);
+    const startMs = site.world.nowMs;
+    const arrivals: number[] = [];
+    for (const channel of [site.accepting, second.accepting])
+      channel.onMessage(() => arrivals.push(site.world.nowMs - startMs));
+    site.dialing.send(new Uint8Array(1_000));
+    second.dialing.send(new Uint8Array(1_000));
+    await site.world.run(startMs + 10_000);
+    expect(arrivals).toEqual([1_000, 2_000]);
+  });
+
+  it('belong to the receiver: the sender may use its buffer again', async () => {
+    const site = await start();
+    const received = collect(site.accepting);
+    const buffer = Uint8Array.of(1);
+    site.dialing.send(buffer);
+    buffer[0] = 2;
+    await site.world.run(site.world.nowMs + 1_000);
+    expect(received).toEqual([1]);
+  });
+
   it('are lost, doubled and overtaken only when asked for, and counted', async () => {
     const calm = await exchange({}, 500);
     expect(calm.received).toEqual(calm.sent);
@@ -91,6 +114,29 @@ describe('a partition', () => {
     await site.world.run(site.world.nowMs + 1_000);
     expect(received).toEqual([1, 2, 3, 4]);
     expect(site.dialing.bufferedBytes()).toBe(0);
+  });
+
+  it('may cut one direction only', async () => {
+    const site = await start();
+    const [atHub, atNode] = [collect(site.accepting), collect(site.dialing)];
+    site.network.cut('node', 'hub', 'resume');
+    site.dialing.send(Uint8Array.of(1));
+    site.accepting.send(Uint8Array.of(2));
+    await site.world.run(site.world.nowMs + 1_000);
+    expect([atHub, atNode]).toEqual([[], [2]]);
+    site.network.healAll();
+    expect(atHub).toEqual([1]);
+  });
+
+  it('that no traffic met leaves the channel as it was', async () => {
+    const site = await start();
+    const received = collect(site.accepting);
+    site.network.partition('node', 'hub');
+    await site.world.run(site.world.nowMs + 60_000);
+    site.network.healAll();
+    site.dialing.send(Uint8Array.of(1));
+    await site.world.run(site.world.nowMs + 1_000);
+    expect(received).toEqual([1]);
   });
 
   it('ends for the one who closes, after a timeout', async () => {
@@ -200,6 +246,7 @@ interface Site {
   network: Network;
   node: Life;
   hub: Life;
+  accepted: Channel[];
   dialing: Channel;
   accepting: Channel;
 }
@@ -214,8 +261,17 @@ async function connect(world: World, network: Network): Promise<Site> {
   const node = world.host('node').boot();
   const accepted: Channel[] = [];
   network.listen(hub, (channel) => accepted.push(channel));
-  const dialing = await world.settle(network.dialer(node, 'hub').dial(new AbortController().signal), 1_000);
-  return { world, network, node, hub, dialing, accepting: accepted[0]! };
+  const dialing = await dial(world, network, node);
+  return { world, network, node, hub, accepted, dialing, accepting: accepted[0]! };
+}
+
+async function connectAgain(site: Site): Promise<{ dialing: Channel; accepting: Channel }> {
+  const dialing = await dial(site.world, site.network, site.node);
+  return { dialing, accepting: site.accepted.at(-1)! };
+}
+
+function dial(world: World, network: Network, node: Life): Promise<Channel> {
+  return world.settle(network.dialer(node, 'hub').dial(new AbortController().signal), 1_000);
 }
 
 /** Sends the numbers from 0 one way under faults and gives what arrived. */

@@ -2,8 +2,11 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { withoutRealWorld } from './guard.ts';
 import { runToy } from './toy.ts';
 import { SimulationError, World } from './world.ts';
+
+const run = promisify(execFile);
 
 describe('events', () => {
   it('run in the order of time, then of scheduling, and promises are drained between them', async () => {
@@ -117,6 +120,18 @@ describe('a failure', () => {
     await expect(world.settle(work, 1_000)).rejects.toThrow(/^own fault$/);
   });
 
+  it('is a rejection that nobody handled', async () => {
+    // In a process of its own: the test runner listens for these too.
+    const code = `
+      const { World } = await import(${JSON.stringify(new URL('world.ts', import.meta.url).href)});
+      const world = new World(48);
+      const life = world.host('node').boot();
+      void life.clock.sleep(30).then(() => Promise.reject(new Error('forgotten')));
+      await world.run(1_000).catch((error) => console.log(error.message));`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', code]);
+    expect(stdout).toMatch(/^seed 48: a promise was rejected and nobody handled it: forgotten\nat 30 ms/);
+  });
+
   it('is a second run while one is under way', async () => {
     const world = new World(47);
     const first = world.run(10);
@@ -139,14 +154,14 @@ describe('fifty hosts under faults for three simulated minutes', () => {
     expect(other.hash).not.toBe(here.hash);
   });
 
-  it('leave a quiet world behind', async () => {
-    const { pending, openChannels } = await runToy('3');
+  it('leave a quiet world behind, and never reached for the real one', async () => {
+    const { pending, openChannels } = await withoutRealWorld(() => runToy('3'));
     expect([pending, openChannels]).toEqual([0, 0]);
   });
 });
 
 async function inProcess(seed: string, ...flags: string[]): Promise<unknown> {
   const script = fileURLToPath(new URL('toy.ts', import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [...flags, script, seed]);
+  const { stdout } = await run(process.execPath, [...flags, script, seed]);
   return JSON.parse(stdout);
 }

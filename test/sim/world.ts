@@ -24,6 +24,8 @@ export class World {
   #nowMs = 0;
   #events = 0;
   #running = false;
+  /** The first rejection that nobody handled, since the last look. */
+  #unhandled: { reason: unknown } | undefined;
 
   constructor(seed: string | number, options: TraceOptions = {}) {
     this.seed = String(seed);
@@ -112,11 +114,16 @@ export class World {
   async #drive(work: () => Promise<void>): Promise<void> {
     if (this.#running) throw new Error('the world is running already; await the first run');
     this.#running = true;
+    const onUnhandled = (reason: unknown) => {
+      this.#unhandled ??= { reason };
+    };
+    process.on('unhandledRejection', onUnhandled);
     try {
       // What was started before the run may have promises to settle.
-      await drain();
+      await this.#drain();
       await work();
     } finally {
+      process.off('unhandledRejection', onUnhandled);
       this.#running = false;
     }
   }
@@ -130,10 +137,19 @@ export class World {
     try {
       event.callback();
     } catch (error) {
-      throw this.failure(error instanceof Error ? error.message : String(error), error);
+      throw this.failure(textOf(error), error);
     }
-    await drain();
+    await this.#drain();
     return true;
+  }
+
+  /** Node tells of unhandled rejections when the microtasks have run, so before the drain ends. */
+  async #drain(): Promise<void> {
+    await drain();
+    if (this.#unhandled === undefined) return;
+    const { reason } = this.#unhandled;
+    this.#unhandled = undefined;
+    throw this.failure(`a promise was rejected and nobody handled it: ${textOf(reason)}`, reason);
   }
 
   #stuck(what: string): SimulationError {
@@ -159,4 +175,8 @@ export class SimulationError extends Error {
  */
 function drain(): Promise<void> {
   return new Promise(turn);
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
