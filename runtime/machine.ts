@@ -30,12 +30,10 @@ export async function readMachine(name: string, programVersion: string, nowIso: 
     bootID: bootId,
     containerRuntimeVersion: `stile://${programVersion}`,
     kernelVersion: release(),
-    kubeProxyVersion: '',
     kubeletVersion: `v${programVersion}`,
     machineID: await readLine('/etc/machine-id'),
     operatingSystem: 'linux',
     osImage: await osImage(),
-    systemUUID: '',
   };
   const hostIP = firstAddress();
   return {
@@ -81,6 +79,7 @@ async function osImage(): Promise<string> {
   return /^PRETTY_NAME="?([^"\n]*)/m.exec(text)?.[1] ?? version();
 }
 
+/** `unknown` for what this machine does not tell: an empty member would say that it told nothing on purpose. */
 async function readLine(path: string): Promise<string> {
-  return (await readFile(path, 'utf8').catch(() => '')).trim();
+  return (await readFile(path, 'utf8').catch(() => '')).trim() || 'unknown';
 }

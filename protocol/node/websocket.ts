@@ -14,6 +14,10 @@ export const SUB_PROTOCOL = 'stile.v1';
 export const SESSION_PATH = '/stile/v1/session';
 /** From dial to open, TLS handshake included. */
 const CONNECT_MS = 15_000;
+/** RFC 6455, section 5.5: a control frame holds at most 125 bytes, two of them the code. */
+const CLOSE_REASON_BYTES_MAX = 123;
+/** Messages that may come before the session has set its handler. */
+const EARLY_MESSAGES_MAX = 16;
 /** How long a close waits for the peer's answer before the socket is destroyed. */
 const CLOSE_MS = 2_000;
 
@@ -77,9 +81,12 @@ export class WebSocketChannel implements Channel {
     this.#socket = socket;
     socket.binaryType = 'nodebuffer';
     socket.on('message', (data: Buffer, isBinary: boolean) => {
+      // What comes while the close is answered is nobody's any more.
+      if (socket.readyState !== WebSocket.OPEN) return;
       if (!isBinary) return this.close('a text message came where only binary ones are spoken');
-      if (this.#messageHandler === undefined) this.#early.push(data);
-      else this.#messageHandler(data);
+      if (this.#messageHandler !== undefined) this.#messageHandler(data);
+      else if (this.#early.length < EARLY_MESSAGES_MAX) this.#early.push(data);
+      else this.close('too many messages before the session began');
     });
     socket.on('error', (error) => this.#ended(error.message));
     socket.on('close', (code, reason) => this.#ended(reason.length > 0 ? reason.toString() : `code ${code}`));
@@ -109,8 +116,7 @@ export class WebSocketChannel implements Channel {
 
   close(reason: string): void {
     if (this.#socket.readyState === WebSocket.CLOSED) return;
-    // RFC 6455, section 5.5: a control frame holds at most 125 bytes, two of them the code.
-    this.#socket.close(1000, reason.slice(0, 120));
+    this.#socket.close(1000, cutToBytes(reason, CLOSE_REASON_BYTES_MAX));
     const timer = setTimeout(() => this.#socket.terminate(), CLOSE_MS);
     this.#socket.once('close', () => clearTimeout(timer));
   }
@@ -120,6 +126,12 @@ export class WebSocketChannel implements Channel {
     this.#closeReason = reason;
     this.#closeHandler?.(reason);
   }
+}
+
+/** The longest beginning of whole characters within `bytesMax` bytes of UTF-8. */
+function cutToBytes(text: string, bytesMax: number): string {
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(bytesMax));
+  return text.slice(0, read);
 }
 
 function connect(destination: string, options: WebSocketDialerOptions, signal: AbortSignal): Promise<Channel> {
@@ -149,7 +161,6 @@ function connect(destination: string, options: WebSocketDialerOptions, signal: A
     socket.once('error', (error) => fail(dialError(destination, error)));
     socket.once('open', () => {
       signal.removeEventListener('abort', onAbort);
-      socket.removeAllListeners('error');
       resolve(new WebSocketChannel(socket));
     });
   });

@@ -133,7 +133,7 @@ export class NodeStore {
   /** The supervisor's records, kept in the same file. */
   podRecords(): PodRecords {
     return {
-      load: async () => [...this.#state.pods.values()],
+      load: async () => structuredClone([...this.#state.pods.values()]),
       save: (record: PodRecord) => this.commit([{ kind: 'pod', record: structuredClone(record) }]),
       remove: (uid: string) => this.commit([{ kind: 'pod.gone', uid }]),
     };

@@ -1,0 +1,257 @@
+/** `stile hub serve`: gives the hub its real stores, its one TLS listener and an orderly end. */
+import { createHash, X509Certificate } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type Env, randomHex } from '../../protocol/env.ts';
+import { AppError, errorBody, errorTable } from '../../protocol/errors.ts';
+import { systemClock } from '../../protocol/node/clock.ts';
+import { privateDirectory } from '../../protocol/node/durable-file.ts';
+import { createLog, type LogLevel } from '../../protocol/node/log.ts';
+import { systemRandom } from '../../protocol/node/random.ts';
+import { Database, type Schema } from '../../protocol/node/sqlite.ts';
+import { SESSION_PATH, WebSocketAcceptor } from '../../protocol/node/websocket.ts';
+import { programVersion } from '../../protocol/program-version.ts';
+import { createApi } from '../api/api.ts';
+import { authorizeMasters } from '../api/identity.ts';
+import type { Authority } from '../identity/authority.ts';
+import { administratorCertificate, openAuthority, serverCertificate } from '../identity/authority-files.ts';
+import { identityEndpoints } from '../identity/endpoints.ts';
+import { Enrolments } from '../identity/enrolment.ts';
+import { writeKubeconfig } from '../identity/kubeconfig.ts';
+import { type Listener, openListener, type UpgradeHandler } from '../identity/listener.ts';
+import { nodeOf, Peers } from '../identity/peer.ts';
+import { registerNode } from '../identity/register-node.ts';
+import { Roster } from '../identity/roster.ts';
+import { identityTables, SqliteIdentityStore } from '../identity/sqlite-identity-store.ts';
+import { Tokens } from '../identity/tokens.ts';
+import { BlobFiles } from '../images/blob-files.ts';
+import { imageEndpoints } from '../images/endpoints.ts';
+import { imageTables, SqliteImageTags } from '../images/image-tags.ts';
+import { ImageStore } from '../images/store.ts';
+import { kindTable } from '../kinds/kind-table.ts';
+import { nodeKind, nodePoolKind } from '../kinds/registry.ts';
+import { resourceTables, SqliteStore } from '../store/sqlite.ts';
+import { type Address, formatAddress, isWildcard, parseAddress } from './address.ts';
+import { eventEndpoint } from './event-endpoint.ts';
+import { Hub } from './hub.ts';
+import { hubTables, SqliteHubJournal } from './sqlite-journal.ts';
+
+export interface ServeOptions {
+  dataDir: string;
+  /** `HOST:PORT`; port 0 picks a free one and remembers it. */
+  listen: string;
+  /** `HOST:PORT` under which terminals and operators reach the hub, best first. */
+  advertise: readonly string[];
+  logLevel?: LogLevel;
+}
+
+const hubSchema: Schema = {
+  newest: [...resourceTables, ...hubTables, ...identityTables, ...imageTables],
+  version: 1,
+  minReader: 1,
+  migrations: [],
+};
+
+/** Runs until SIGTERM or SIGINT. Errors: `E_USAGE`, `E_PORT_IN_USE`, `E_STORE_LOCKED`, `E_STORE_TOO_NEW`, … */
+export async function serveHub(options: ServeOptions): Promise<void> {
+  const log = createLog(options.logLevel ?? 'info', { program: 'stile-hub' });
+  const env: Env = { clock: systemClock, random: systemRandom, log };
+  const stopping = new AbortController();
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopping.signal.aborted) process.exit(1);
+    log.info('stopping', { signal });
+    stopping.abort(new AppError('E_CANCELLED', signal));
+  };
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  try {
+    const running = await openHub(env, options, (error) => stopping.abort(error));
+    process.stderr.write(running.greeting);
+    if (!stopping.signal.aborted)
+      await new Promise<void>((done) => stopping.signal.addEventListener('abort', () => done(), { once: true }));
+    await running.close();
+  } finally {
+    process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
+  }
+  const { reason } = stopping.signal;
+  if (!(reason instanceof AppError && reason.code === 'E_CANCELLED')) throw reason;
+}
+
+interface RunningHub {
+  /** What a person wants to know after the start. */
+  greeting: string;
+  close(): Promise<void>;
+}
+
+/** Opens everything in order; what was opened is closed again when a later part fails. */
+async function openHub(env: Env, options: ServeOptions, onFailure: (error: unknown) => void): Promise<RunningHub> {
+  const dataDir = resolve(options.dataDir);
+  const listen = parseAddress(options.listen, '--listen');
+  const advertised = options.advertise.map((text) => parseAddress(text, '--advertise'));
+  await privateDirectory(dataDir);
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const closer of closers.reverse()) await closer();
+  };
+  try {
+    const database = await Database.open(join(dataDir, 'hub.db'), hubSchema);
+    closers.push(() => database.close());
+    const store = await SqliteStore.open(env, database);
+    closers.push(() => store.close());
+    const images = await ImageStore.open(env, await BlobFiles.open(dataDir), new SqliteImageTags(database));
+    const authority = await openAuthority(env, dataDir);
+    const destinations: string[] = [];
+    const hub = await Hub.start(
+      env,
+      { advertise: destinations },
+      {
+        store,
+        journal: new SqliteHubJournal(database, randomHex(env.random, 16)),
+        images: {
+          imageDigest: (reference) => images.resolve(reference),
+          onImagesChanged: (handler) => images.onChanged(handler),
+        },
+      },
+      onFailure,
+    );
+    closers.push(() => hub.stop());
+    const identities = new SqliteIdentityStore(database);
+    const roster = await Roster.load(identities);
+    const listener = await openListener(env, {
+      dataDir,
+      ...listen,
+      authorityPem: authority.certificatePem,
+      peers: new Peers(env.clock, authority.certificatePem, roster),
+      certificate: () => serverCertificate(env, authority, dataDir, hostsOf(advertised, listen)),
+    });
+    closers.push(() => listener.close());
+    destinations.push(...destinationsOf(advertised, { host: listen.host, port: listener.port }));
+    closers.push(attach(env, { listener, hub, store, images, authority, identities, roster, destinations }));
+    return { greeting: await greet(env, dataDir, authority, destinations[0]!), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface Parts {
+  listener: Listener;
+  hub: Hub;
+  store: SqliteStore;
+  images: ImageStore;
+  authority: Authority;
+  identities: SqliteIdentityStore;
+  roster: Roster;
+  destinations: readonly string[];
+}
+
+/** Puts the handlers behind the listener; returns how to take them away. */
+function attach(env: Env, parts: Parts): () => Promise<void> {
+  const { listener, hub, store, images, authority, identities, roster, destinations } = parts;
+  const poolExists = async (pool: string) => (await store.get(nodePoolKind, undefined, pool)) !== undefined;
+  const enrolments = new Enrolments(env, {
+    authority,
+    store: identities,
+    roster,
+    poolExists,
+    registerNode: (registration) => registerNode(env, store, nodeKind, registration),
+    onReplaced: (node) => {
+      hub.sessions.close(node, new AppError('E_IDENTITY_REFUSED', `another terminal took the name ${node}`));
+      listener.dropRevoked(node);
+    },
+    destinations: () => destinations,
+  });
+  const caFingerprint = fingerprintOf(authority);
+  const tokens = new Tokens(env, { store: identities, caFingerprint, poolExists });
+  const api = createApi(env, {
+    store,
+    kinds: kindTable,
+    authorize: authorizeMasters,
+    audit: (record) => env.log.info('audit', { ...record }),
+    version: versionInfo,
+  });
+  listener.handle('/stile/v1/', identityEndpoints(env, { authorityPem: authority.certificatePem, enrolments, tokens }));
+  listener.handle('/stile/v1/', imageEndpoints(env, images));
+  listener.handle('/stile/v1/', eventEndpoint(hub.journal));
+  listener.handle('/', async (request, response, identity) => {
+    await api.handle(request, response, identity);
+    return true;
+  });
+  const acceptor = new WebSocketAcceptor();
+  listener.upgrade(SESSION_PATH, sessionUpgrade(hub, acceptor));
+  return async () => {
+    // Sessions say goodbye while their sockets still stand.
+    await hub.sessions.stop();
+    await api.stop();
+    acceptor.close();
+  };
+}
+
+function sessionUpgrade(hub: Hub, acceptor: WebSocketAcceptor): UpgradeHandler {
+  return (request, socket, head, identity) => {
+    const node = nodeOf(identity);
+    if (node !== undefined) return acceptor.accept(request, socket, head, (channel) => hub.accept(channel, node));
+    const refused = new AppError(
+      'E_IDENTITY_REFUSED',
+      'the certificate of this terminal is not accepted (revoked, replaced or expired): enrol it again with a token',
+    );
+    const body = JSON.stringify(errorBody(refused));
+    const status = errorTable[refused.code].http;
+    socket.end(
+      `HTTP/1.1 ${status} Forbidden\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    );
+  };
+}
+
+/** kubectl compares minor versions: the API follows Kubernetes 1.32. */
+const versionInfo = {
+  major: '1',
+  minor: '32',
+  gitVersion: `v1.32.0-stile.${programVersion}`,
+  gitCommit: '',
+  gitTreeState: 'clean',
+  buildDate: '1970-01-01T00:00:00Z',
+  goVersion: '',
+  compiler: 'node',
+  platform: `${process.platform}/${process.arch}`,
+};
+
+function fingerprintOf(authority: Authority): string {
+  return createHash('sha256').update(new X509Certificate(authority.certificatePem).raw).digest('base64url');
+}
+
+/** Every name under which somebody may come; the certificate's own list adds the loopback ones. */
+function hostsOf(advertised: readonly Address[], listen: Address): string[] {
+  const own = isWildcard(listen.host) ? firstAddress() : listen.host;
+  return [...advertised.map(({ host }) => host), own];
+}
+
+/** What is advertised, or what is listened on; a wildcard becomes this machine's first address. */
+function destinationsOf(advertised: readonly Address[], listening: Address): string[] {
+  if (advertised.length > 0)
+    return advertised.map(({ host, port }) => formatAddress({ host, port: port === 0 ? listening.port : port }));
+  const host = isWildcard(listening.host) ? firstAddress() : listening.host;
+  return [formatAddress({ host, port: listening.port })];
+}
+
+function firstAddress(): string {
+  for (const addresses of Object.values(networkInterfaces()))
+    for (const { family, internal, address } of addresses ?? []) if (family === 'IPv4' && !internal) return address;
+  return '127.0.0.1';
+}
+
+async function greet(env: Env, dataDir: string, authority: Authority, destination: string): Promise<string> {
+  const path = join(dataDir, 'admin.kubeconfig');
+  await writeKubeconfig(path, {
+    server: `https://${destination}`,
+    caPem: authority.certificatePem,
+    administrator: await administratorCertificate(env, authority, dataDir),
+  });
+  return [
+    `The hub listens on https://${destination}`,
+    `Operate it:       export KUBECONFIG=${path}`,
+    'Create a pool:    stile pool create hangzhou',
+    'Join a terminal:  stile token create --pool hangzhou',
+    `                  stile-runtime --hub https://${destination} --token TOKEN --name NAME --data-dir DIR`,
+    '',
+  ].join('\n');
+}
