@@ -8,8 +8,9 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   async sleep(ms, signal) {
-    for (let leftMs = ms; leftMs > TIMER_MS_MAX; leftMs -= TIMER_MS_MAX) await sleepOnce(TIMER_MS_MAX, signal);
-    await sleepOnce(ms > TIMER_MS_MAX ? ms % TIMER_MS_MAX : ms, signal);
+    let leftMs = ms;
+    for (; leftMs > TIMER_MS_MAX; leftMs -= TIMER_MS_MAX) await sleepOnce(TIMER_MS_MAX, signal);
+    await sleepOnce(leftMs, signal);
   },
 };
 
