@@ -29,15 +29,17 @@ export interface Related {
 
 /** What a kind adds, and which members of spec and status it has told by that. */
 export interface Sections {
+  outline: Outline;
+  /** Tables after the outline. */
   lines: string[];
   told: readonly string[];
 }
 
 export function describeObject(object: KubeObject, related: Related, nowMs: number): string {
-  const { lines, told } = sectionsOf(object, related, nowMs);
+  const { outline, lines, told } = sectionsOf(object, related, nowMs);
   const { conditions } = (object.status ?? {}) as { conditions?: Condition[] };
   return [
-    ...outlineLines(identity(object, nowMs)),
+    ...outlineLines([...identity(object, nowMs), ...outline]),
     ...lines,
     ...outlineLines(remainder(object, [...told, 'status.conditions'])),
     ...(conditions === undefined ? [] : conditionSection(conditions, nowMs)),
@@ -77,7 +79,7 @@ function sectionsOf(object: KubeObject, related: Related, nowMs: number): Sectio
     case 'Secret.v1':
       return secretSections(object);
     default:
-      return { lines: [], told: [] };
+      return { outline: [], lines: [], told: [] };
   }
 }
 
@@ -100,10 +102,8 @@ function nodeSections(node: Node, { pods }: Related, nowMs: number): Sections {
     ageOf(pod.metadata.creationTimestamp, nowMs),
   ]);
   return {
-    lines: [
-      ...outlineLines(outline),
-      ...tableSection('Pods', ['NAMESPACE', 'NAME', 'STATUS', 'RESTARTS', 'AGE'], rows),
-    ],
+    outline,
+    lines: tableSection('Pods', ['NAMESPACE', 'NAME', 'STATUS', 'RESTARTS', 'AGE'], rows),
     told: ['spec.unschedulable', 'spec.taints', 'status.addresses'],
   };
 }
@@ -120,7 +120,8 @@ function poolSections(pool: NodePool, { nodes }: Related, nowMs: number): Sectio
     ['Nodes Ready', `${readyNodeNum} of ${readyNodeNum + unreadyNodeNum}`],
   ];
   return {
-    lines: [...outlineLines(outline), ...tableSection('Nodes', ['NAME', 'READY', 'AGE'], rows)],
+    outline,
+    lines: tableSection('Nodes', ['NAME', 'READY', 'AGE'], rows),
     told: ['spec.type', 'status.readyNodeNum', 'status.unreadyNodeNum', 'status.nodes'],
   };
 }
@@ -142,10 +143,8 @@ function appSetSections(set: YurtAppSet, { deployments }: Related): Sections {
     ['Workloads', `${readyWorkloads ?? 0} ready, ${updatedWorkloads ?? 0} updated, ${totalWorkloads ?? 0} in all`],
   ];
   return {
-    lines: [
-      ...outlineLines(outline),
-      ...tableSection('Pools', ['POOL', 'DEPLOYMENT', 'READY', 'UPDATED', 'IMAGES'], rows),
-    ],
+    outline,
+    lines: tableSection('Pools', ['POOL', 'DEPLOYMENT', 'READY', 'UPDATED', 'IMAGES'], rows),
     told: ['status.readyWorkloads', 'status.updatedWorkloads', 'status.totalWorkloads'],
   };
 }
@@ -157,7 +156,7 @@ function secretSections(secret: KubeObject): Sections {
     key,
     `${Buffer.from(value, 'base64').length} bytes`,
   ]);
-  return { lines: outlineLines([['Data', sizes.length === 0 ? '<none>' : sizes]]), told: ['data', 'stringData'] };
+  return { outline: [['Data', sizes.length === 0 ? '<none>' : sizes]], lines: [], told: ['data', 'stringData'] };
 }
 
 /** `True`, or why not. */

@@ -37,6 +37,22 @@ export function repeatedOption(flags: string, description: string): Option {
     .default([], 'none');
 }
 
+/** Words of a command: the option repeated, or one JSON list. Undefined when absent. */
+export function wordsOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((text, previous: string[] = []) => [...previous, ...wordsOf(text)]);
+}
+
+function wordsOf(text: string): string[] {
+  if (!text.startsWith('[')) return [text];
+  try {
+    const words: unknown = JSON.parse(text);
+    if (Array.isArray(words) && words.every((word) => typeof word === 'string')) return words;
+  } catch {
+    // Told below, as for JSON of another shape.
+  }
+  throw new InvalidArgumentError('write one word, or a JSON list such as ["node", "main.mjs"]');
+}
+
 /** `--wait=false`, `--wait` needs its value. */
 export function truthOption(flags: string, description: string, defaultValue: boolean): Option {
   return new Option(flags, description)

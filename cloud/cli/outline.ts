@@ -5,8 +5,23 @@ import { alignedLines, withoutControls } from './table.ts';
 export type OutlineValue = string | string[] | Outline | undefined;
 export type Outline = [name: string, value: OutlineValue][];
 
-/** Values longer than this begin on a line of their own only when they have line ends; nothing is folded. */
+/** Longer names push their own value to the right instead of everybody's. */
 const NAME_COLUMN_MAX = 28;
+
+/** Members whose keys are a user's words, not names of the API. */
+const mapsOfPairs = new Set([
+  'allocatable',
+  'annotations',
+  'binaryData',
+  'capacity',
+  'data',
+  'labels',
+  'limits',
+  'matchLabels',
+  'nodeSelector',
+  'requests',
+  'stringData',
+]);
 
 export function outlineLines(outline: Outline): string[] {
   const shown = outline.filter((entry): entry is [string, Exclude<OutlineValue, undefined>] => entry[1] !== undefined);
@@ -18,7 +33,7 @@ export function outlineLines(outline: Outline): string[] {
     const [first = '<none>', ...rest] = (typeof value === 'string' ? [value] : value).flatMap((text) =>
       text.split('\n'),
     );
-    const start = `${name}:`.padEnd(column);
+    const start = `${name}: `.padEnd(column);
     return [
       `${start}${withoutControls(first)}`,
       ...rest.map((line) => `${' '.repeat(column)}${withoutControls(line)}`),
@@ -28,7 +43,7 @@ export function outlineLines(outline: Outline): string[] {
 
 /** A titled table, indented; `<none>` without rows. */
 export function tableSection(title: string, head: string[], rows: string[][]): string[] {
-  if (rows.length === 0) return [`${title}:  <none>`];
+  if (rows.length === 0) return [`${title}: <none>`];
   return [`${title}:`, ...indented(alignedLines([head, ...rows]))];
 }
 
@@ -38,9 +53,7 @@ export function outlineOf(value: unknown): OutlineValue {
   if (Array.isArray(value)) return outlineOfList(value);
   if (typeof value !== 'object') return String(value);
   const entries = Object.entries(value);
-  return entries.length === 0
-    ? '<none>'
-    : entries.map(([name, member]): Outline[number] => [titleOf(name), outlineOf(member)]);
+  return entries.length === 0 ? '<none>' : entries.map(memberOf);
 }
 
 /** `KEY=VALUE` lines. */
@@ -53,6 +66,12 @@ export function pairLines(pairs: Record<string, string> | undefined): string[] {
 export function titleOf(name: string): string {
   if (!/^[a-z][A-Za-z0-9]*$/.test(name)) return name;
   return name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').replace(/^./, (letter) => letter.toUpperCase());
+}
+
+function memberOf([name, value]: [string, unknown]): Outline[number] {
+  const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (isMap && mapsOfPairs.has(name)) return [titleOf(name), pairLines(value as Record<string, string>)];
+  return [titleOf(name), outlineOf(value)];
 }
 
 function outlineOfList(values: unknown[]): OutlineValue {

@@ -7,7 +7,7 @@ import {
   type Pod,
 } from '../../protocol/kubernetes.ts';
 import type { Sections } from './description.ts';
-import { type Outline, outlineLines, outlineOf } from './outline.ts';
+import { type Outline, outlineOf } from './outline.ts';
 
 export function podSections(pod: Pod): Sections {
   const { spec, status } = pod;
@@ -31,7 +31,8 @@ export function podSections(pod: Pod): Sections {
     ['Containers', containers(spec.containers, status?.containerStatuses)],
   ];
   return {
-    lines: outlineLines(outline),
+    outline,
+    lines: [],
     told: [
       'spec.nodeName',
       'spec.runtimeClassName',

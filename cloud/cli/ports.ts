@@ -1,5 +1,6 @@
 /** What a command needs from the world, as parameters: a terminal, a clock, files and a connection to the API. */
 import type { Clock } from '../../protocol/env.ts';
+import type { HubHttp } from '../images/hub-http.ts';
 import type { ManifestText } from './manifest.ts';
 
 export interface Terminal {
@@ -49,8 +50,8 @@ export interface Connection {
   api<T>(request: ApiRequest): Promise<T>;
   /** Parsed lines of an answer that lasts: a watch. `onOpen` when it begins; ends when the server ends it. */
   lines(request: ApiRequest, onOpen: () => void): AsyncIterable<unknown>;
-  /** A JSON answer of the hub's own endpoints; undefined for an empty one. */
-  hub<T>(request: ApiRequest): Promise<T>;
+  /** The hub's own endpoints: tokens, images, blobs. */
+  hub: Pick<HubHttp, 'send'>;
   close(): Promise<void>;
 }
 

@@ -1,15 +1,16 @@
 /** The words of the command line. Each action hands typed options to a command; nothing is decided here. */
 import { Command, Option } from 'commander';
 import type { LogLevel } from '../../protocol/node/log.ts';
+import { programVersion } from '../../protocol/program-version.ts';
 import { apply } from './commands/apply.ts';
 import { type DeleteOptions, deleteByName, deleteObjects } from './commands/delete.ts';
 import { describe, describeByName } from './commands/describe.ts';
 import { type GetOptions, get } from './commands/get.ts';
-import { deleteImages, listImages } from './commands/image.ts';
+import { deleteImages, listImages, pushToHub } from './commands/image.ts';
 import { setSchedulable } from './commands/node.ts';
 import { createPool } from './commands/pool.ts';
 import { createToken, deleteTokens, listTokens } from './commands/token.ts';
-import { clientVersion, version } from './commands/version.ts';
+import { version } from './commands/version.ts';
 import {
   addConnectionOptions,
   countOption,
@@ -18,13 +19,14 @@ import {
   outputOption,
   repeatedOption,
   truthOption,
+  wordsOption,
 } from './options.ts';
 import type { World } from './ports.ts';
 
 export function buildProgram(world: World): Command {
   const program = new Command('stile')
     .description('OpenYurt for terminals too small for a kubelet: the hub and its operator’s command line')
-    .version(clientVersion, '--version', 'print the version of this program')
+    .version(programVersion, '--version', 'print the version of this program')
     .configureHelp({ showGlobalOptions: true })
     // Faults are thrown instead of told: `main` tells every fault in the same words.
     .configureOutput({ outputError: () => {} })
@@ -142,6 +144,17 @@ function addTokenCommands(token: Command, world: World): void {
 }
 
 function addImageCommands(image: Command, world: World): void {
+  image
+    .command('push')
+    .description('bring a folder, an OCI layout or an OCI archive to the hub as an image')
+    .argument('<source>', 'a folder that becomes the image root, an OCI layout, or an OCI archive')
+    .argument('<name:tag>')
+    .addOption(wordsOption('--entrypoint <word>', 'a word of what the image runs; repeat it for each'))
+    .addOption(wordsOption('--cmd <word>', 'a word of its default arguments; repeat it for each'))
+    .addOption(wordsOption('--env <name=value>', 'a variable of its environment; may be repeated'))
+    .option('--working-dir <path>', 'where in the image it starts')
+    .option('--platform <os/architecture>', 'what a folder runs on, or which image of several to take')
+    .action((source, reference, _, command) => pushToHub(world, source, reference, optionsOf(command)));
   image
     .command('list')
     .description('list the images that the hub keeps')

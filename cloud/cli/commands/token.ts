@@ -39,10 +39,10 @@ const path = '/stile/v1/tokens';
 /** The token alone is the last line of stdout, so that `TOKEN=$(stile token create --pool P)` works. */
 export async function createToken(world: World, options: TokenCreateOptions): Promise<void> {
   const connection = await world.connect(options);
-  const { token, id, expires } = await connection.hub<CreatedToken>({
+  const answer = await connection.hub.send({
     method: 'POST',
     path,
-    body: {
+    json: {
       pool: options.pool,
       ...(options.node === undefined ? {} : { node: options.node }),
       ...(options.replace ? { replace: true } : {}),
@@ -50,6 +50,7 @@ export async function createToken(world: World, options: TokenCreateOptions): Pr
       uses: options.uses,
     },
   });
+  const { token, id, expires } = answer.json as CreatedToken;
   // A token belongs on the screen of who asked for it, not into the log that stderr may be.
   const shown = world.terminal.interactive ? token : '"$TOKEN"';
   const leftMs = Date.parse(expires) - world.clock.now();
@@ -93,7 +94,7 @@ export async function deleteTokens(world: World, ids: readonly string[], options
   for (const text of ids) {
     try {
       const id = uniqueId(known, text);
-      await connection.hub({ method: 'DELETE', path: `${path}/${encodeURIComponent(id)}` });
+      await connection.hub.send({ method: 'DELETE', path: `${path}/${encodeURIComponent(id)}` });
       world.terminal.out(`token/${id} deleted\n`);
     } catch (error) {
       if (ids.length === 1) throw error;
@@ -112,5 +113,6 @@ export function uniqueId(known: readonly string[], text: string): string {
 }
 
 async function readTokens(connection: Connection): Promise<TokenFacts[]> {
-  return (await connection.hub<{ items: TokenFacts[] }>({ method: 'GET', path })).items;
+  const { json } = await connection.hub.send({ method: 'GET', path });
+  return (json as { items: TokenFacts[] }).items;
 }

@@ -1,16 +1,14 @@
 /** `stile version`: this program's and, where one is in reach, the server's. */
-import manifest from '../../../package.json' with { type: 'json' };
+import { programVersion } from '../../../protocol/program-version.ts';
 import { versionMax } from '../../../protocol/version.ts';
 import type { ConnectionOptions, World } from '../ports.ts';
 import { jsonText, type Output, yamlText } from '../print.ts';
-
-export const clientVersion = manifest.version;
 
 export async function version(
   world: World,
   options: ConnectionOptions & { client?: boolean; output: Output },
 ): Promise<void> {
-  const client = { version: clientVersion, protocol: versionMax, engine: process.version };
+  const client = { version: programVersion, protocol: versionMax, engine: process.version };
   const server = options.client ? undefined : await serverVersion(world, options);
   const answer = { client, ...(server === undefined ? {} : { server }) };
   if (options.output === 'json') return world.terminal.out(jsonText(answer));

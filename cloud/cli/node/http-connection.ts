@@ -1,8 +1,9 @@
 /** `Connection` over HTTPS: undici carries it, client-node's `KubeConfig` says how to prove who we are. */
 import type { Readable } from 'node:stream';
 import { HttpMethod, type KubeConfig, RequestContext } from '@kubernetes/client-node';
-import { type Dispatcher, request as send } from 'undici';
+import { type Dispatcher, request } from 'undici';
 import { AppError, type ErrorCode } from '../../../protocol/errors.ts';
+import type { HubAnswer, HubRequest } from '../../images/hub-http.ts';
 import { failureOfAnswer } from '../failure.ts';
 import type { ApiRequest, Connection } from '../ports.ts';
 import type { Target } from './kubeconfig-files.ts';
@@ -23,56 +24,122 @@ export interface HttpConnectionOptions {
 
 /** Opens nothing yet: the first request does. */
 export async function httpConnection(target: Target, options: HttpConnectionOptions): Promise<Connection> {
-  const { dispatcher, headers } = await credentials(target.config, target.apiServer);
-  const exchange = async (server: string, request: ApiRequest, silenceMs: number) => {
-    const asked = `${request.method} ${request.path}`;
-    const answer = await send(urlOf(server, request), {
-      ...(dispatcher === undefined ? {} : { dispatcher }),
-      method: request.method,
-      headers: {
-        ...headers,
-        accept: request.accept ?? 'application/json',
-        ...(request.body === undefined ? {} : { 'content-type': request.contentType ?? 'application/json' }),
-      },
-      body: request.body === undefined ? null : JSON.stringify(request.body),
-      headersTimeout: options.requestTimeoutMs,
-      bodyTimeout: silenceMs,
-      ...(request.signal === undefined ? {} : { signal: request.signal }),
-    }).catch((error: unknown) => {
-      throw unreachable(error, server, request.signal);
-    });
-    for (const text of warningsOf(answer.headers)) options.onWarning(text);
-    if (answer.statusCode >= 300) {
-      const body = parseJson(await readAll(answer.body, server, request.signal));
-      throw failureOfAnswer(answer.statusCode, body, asked);
-    }
-    return answer;
-  };
-  const json = async <T>(server: string, request: ApiRequest): Promise<T> => {
-    const answer = await exchange(server, request, options.requestTimeoutMs);
-    const text = await readAll(answer.body, server, request.signal);
-    if (text === '') return undefined as T;
+  return new HttpConnection(target, options, await credentials(target.config, target.apiServer));
+}
+
+interface Credentials {
+  /** Undefined when neither TLS material nor a proxy is configured. */
+  dispatcher: Dispatcher | undefined;
+  headers: Record<string, string>;
+}
+
+/** One request as it goes out, to either server. */
+interface Exchange {
+  method: ApiRequest['method'] | 'HEAD';
+  url: string;
+  headers: Record<string, string>;
+  body: string | Readable | null;
+  /** Between two parts of the answer. */
+  silenceMs: number;
+  signal?: AbortSignal | undefined;
+}
+
+class HttpConnection implements Connection {
+  readonly namespace: string;
+  readonly hubServer: string;
+  readonly hub = { send: (wish: HubRequest) => this.#sendToHub(wish) };
+  readonly #apiServer: string;
+  readonly #options: HttpConnectionOptions;
+  readonly #credentials: Credentials;
+
+  constructor(target: Target, options: HttpConnectionOptions, credentials: Credentials) {
+    this.namespace = target.namespace;
+    this.hubServer = target.hubServer;
+    this.#apiServer = target.apiServer;
+    this.#options = options;
+    this.#credentials = credentials;
+  }
+
+  async api<T>(request: ApiRequest): Promise<T> {
+    const exchange = this.#exchangeOf(request, this.#options.requestTimeoutMs);
+    const { statusCode, body } = await this.#send(exchange);
+    const text = await readAll(body, exchange);
     const value = parseJson(text);
-    if (value === undefined)
-      throw new AppError('E_REMOTE', `${server}${request.path} answered something that is not JSON`);
+    if (statusCode >= 300) throw failureOfAnswer(statusCode, value, `${request.method} ${request.path}`);
+    if (value === undefined) throw new AppError('E_REMOTE', `${exchange.url} answered something that is not JSON`);
     return value as T;
-  };
-  return {
-    namespace: target.namespace,
-    hubServer: target.hubServer,
-    api: (request) => json(target.apiServer, request),
-    hub: (request) => json(target.hubServer, request),
-    async *lines(request, onOpen) {
-      const answer = await exchange(target.apiServer, request, WATCH_SILENCE_MS);
-      onOpen();
-      yield* parsedLines(answer.body, target.apiServer, request.signal);
-    },
-    close: async () => dispatcher?.destroy(),
-  };
+  }
+
+  async *lines(request: ApiRequest, onOpen: () => void): AsyncGenerator<unknown> {
+    const exchange = this.#exchangeOf(request, WATCH_SILENCE_MS);
+    const { statusCode, body } = await this.#send(exchange);
+    if (statusCode >= 300)
+      throw failureOfAnswer(statusCode, parseJson(await readAll(body, exchange)), `GET ${request.path}`);
+    onOpen();
+    yield* parsedLines(body, exchange);
+  }
+
+  async close(): Promise<void> {
+    await this.#credentials.dispatcher?.destroy();
+  }
+
+  async #sendToHub({ method, path, json, content }: HubRequest): Promise<HubAnswer> {
+    const headers = {
+      ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(content === undefined ? {} : { 'content-length': String(content.bytes) }),
+    };
+    const exchange = {
+      method,
+      url: `${this.hubServer}${path}`,
+      headers,
+      body: content?.stream ?? (json === undefined ? null : JSON.stringify(json)),
+      silenceMs: this.#options.requestTimeoutMs,
+    };
+    const { statusCode, body } = await this.#send(exchange);
+    const answer = parseJson(await readAll(body, exchange));
+    // Asking whether a blob is there is no failure when it is not.
+    if (statusCode >= 300 && !(method === 'HEAD' && statusCode === 404))
+      throw failureOfAnswer(statusCode, answer, `${method} ${path}`);
+    return { status: statusCode, json: answer };
+  }
+
+  #exchangeOf(request: ApiRequest, silenceMs: number): Exchange {
+    const { method, path, query, accept = 'application/json', body, contentType = 'application/json' } = request;
+    const asked = Object.entries(query ?? {}).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    const search = new URLSearchParams(asked).toString();
+    return {
+      method,
+      url: `${this.#apiServer}${path}${search === '' ? '' : `?${search}`}`,
+      headers: { accept, ...(body === undefined ? {} : { 'content-type': contentType }) },
+      body: body === undefined ? null : JSON.stringify(body),
+      silenceMs,
+      signal: request.signal,
+    };
+  }
+
+  async #send(exchange: Exchange) {
+    const { method, url, headers, body, silenceMs, signal } = exchange;
+    const { dispatcher, headers: credentials } = this.#credentials;
+    try {
+      const answer = await request(url, {
+        method,
+        headers: { ...credentials, ...headers },
+        body,
+        headersTimeout: this.#options.requestTimeoutMs,
+        bodyTimeout: silenceMs,
+        ...(dispatcher === undefined ? {} : { dispatcher }),
+        ...(signal === undefined ? {} : { signal }),
+      });
+      for (const text of warningsOf(answer.headers)) this.#options.onWarning(text);
+      return answer;
+    } catch (error) {
+      throw unreachable(error, exchange);
+    }
+  }
 }
 
 /** What `KubeConfig` would put on a request of its own generated clients: TLS material, headers, a proxy. */
-async function credentials(config: KubeConfig, server: string) {
+async function credentials(config: KubeConfig, server: string): Promise<Credentials> {
   const context = new RequestContext(server, HttpMethod.GET);
   try {
     await config.applySecurityAuthentication(context);
@@ -83,14 +150,7 @@ async function credentials(config: KubeConfig, server: string) {
   return { dispatcher: context.getDispatcher() as Dispatcher | undefined, headers: context.getHeaders() };
 }
 
-function urlOf(server: string, request: ApiRequest): string {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(request.query ?? {})) if (value !== undefined) query.set(name, value);
-  const search = query.toString();
-  return `${server}${request.path}${search === '' ? '' : `?${search}`}`;
-}
-
-async function readAll(body: Readable, server: string, signal: AbortSignal | undefined): Promise<string> {
+async function readAll(body: Readable, exchange: Exchange): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
@@ -98,15 +158,15 @@ async function readAll(body: Readable, server: string, signal: AbortSignal | und
       chunks.push(chunk);
       bytes += chunk.length;
       if (bytes > ANSWER_BYTES_MAX)
-        throw new AppError('E_WIRE_TOO_LARGE', `${server} answered with more than ${ANSWER_BYTES_MAX} bytes`);
+        throw new AppError('E_WIRE_TOO_LARGE', `${exchange.url} answered with more than ${ANSWER_BYTES_MAX} bytes`);
     }
   } catch (error) {
-    throw unreachable(error, server, signal);
+    throw unreachable(error, exchange);
   }
   return Buffer.concat(chunks).toString('utf8');
 }
 
-async function* parsedLines(body: Readable, server: string, signal: AbortSignal | undefined): AsyncGenerator<unknown> {
+async function* parsedLines(body: Readable, exchange: Exchange): AsyncGenerator<unknown> {
   let rest = '';
   const decoder = new TextDecoder();
   try {
@@ -114,11 +174,11 @@ async function* parsedLines(body: Readable, server: string, signal: AbortSignal 
       const lines = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
       rest = lines.pop()!;
       if (rest.length > LINE_BYTES_MAX)
-        throw new AppError('E_WIRE_TOO_LARGE', `${server} sent a line of more than ${LINE_BYTES_MAX} bytes`);
+        throw new AppError('E_WIRE_TOO_LARGE', `${exchange.url} sent a line of more than ${LINE_BYTES_MAX} bytes`);
       for (const line of lines) if (line.trim() !== '') yield parseJson(line);
     }
   } catch (error) {
-    throw unreachable(error, server, signal);
+    throw unreachable(error, exchange);
   }
 }
 
@@ -147,8 +207,9 @@ const codeOfCause: Record<string, ErrorCode> = {
 };
 
 /** A connection that was not made or broke, in words that say what to look at. */
-function unreachable(error: unknown, server: string, signal: AbortSignal | undefined): AppError {
+function unreachable(error: unknown, { url, signal }: Exchange): AppError {
   if (error instanceof AppError) return error;
+  const server = new URL(url).origin;
   if (signal?.aborted) return new AppError('E_CANCELLED', `the request to ${server} was stopped`, { cause: error });
   const cause = firstCause(error);
   const code = (cause as NodeJS.ErrnoException).code ?? '';
