@@ -2,6 +2,7 @@
 import { Agent, request } from 'undici';
 import { AppError, asAppError } from '../../protocol/errors.ts';
 import type { Identity } from '../identity/identity.ts';
+import { arriving } from './arriving.ts';
 
 /** Bytes of a blob from `from` on, as they arrive. */
 export interface BlobBody {
@@ -66,9 +67,9 @@ async function openBlob(
     signal,
     headers: from === 0 ? {} : { range: `bytes=${from}-`, 'if-range': `"${digest}"` },
   });
-  if (statusCode === 200) return { from: 0, bytesTotal: sizeOf(headers['content-length']), body };
+  if (statusCode === 200) return { from: 0, bytesTotal: sizeOf(headers['content-length']), body: arriving(body) };
   const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(String(headers['content-range'] ?? '')) ?? [];
-  if (statusCode === 206 && Number(first) === from) return { from, bytesTotal: sizeOf(total), body };
+  if (statusCode === 206 && Number(first) === from) return { from, bytesTotal: sizeOf(total), body: arriving(body) };
   // What is left of an answer that is of no use must not hold the connection.
   body.on('error', () => {}).destroy();
   throw statusError(statusCode, destination, digest);

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { chmod, link, lstat, mkdir, open, readdir, readlink, rm, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
@@ -157,7 +157,7 @@ class Unpacking {
     if (path === '') return;
     const { parent, name } = await this.#parentOf(path);
     const place = join(parent, name);
-    this.#ofThisLayer.add(place);
+    this.#mark(place);
     // A link that already leads to a directory stays, as tar itself does: usr-merged images rely on it.
     const there = await lstat(place).catch(() => undefined);
     if (there?.isSymbolicLink() && (await isDirectory(await this.#resolve(path)))) return;
@@ -189,6 +189,12 @@ class Unpacking {
     for (const name of await readdir(directory)) await this.#removeUnlessNew(join(directory, name));
   }
 
+  /** Of this layer is also every directory that leads to something of this layer. */
+  #mark(place: string): void {
+    for (let above = place; above !== this.#root && !this.#ofThisLayer.has(above); above = dirname(above))
+      this.#ofThisLayer.add(above);
+  }
+
   /** Whiteouts speak of lower layers, whatever the order within this one. */
   async #removeUnlessNew(place: string): Promise<void> {
     if (!this.#ofThisLayer.has(place)) return rm(place, { recursive: true, force: true });
@@ -201,7 +207,7 @@ class Unpacking {
     const { parent, name } = await this.#parentOf(path);
     const place = join(parent, name);
     await rm(place, { recursive: true, force: true });
-    this.#ofThisLayer.add(place);
+    this.#mark(place);
     return place;
   }
 
@@ -223,7 +229,7 @@ class Unpacking {
       if (await isDirectory(directory)) continue;
       await mkdir(directory, { mode: 0o755 });
       this.#directories.add(directory);
-      this.#ofThisLayer.add(directory);
+      this.#mark(directory);
     }
   }
 

@@ -14,6 +14,7 @@ import { byteRange } from '../../../cloud/images/byte-range.ts';
 import { pushImage } from '../../../cloud/images/push.ts';
 import { enrolOverHttps } from '../../../runtime/identity/enrol-over-https.ts';
 import { enrol } from '../../../runtime/identity/identity.ts';
+import { arriving } from '../../../runtime/images/arriving.ts';
 import { type BlobSource, blobsOverHttps } from '../../../runtime/images/blob-source.ts';
 import { type DownloadLimits, download, downloadLimits } from '../../../runtime/images/download.ts';
 import { ImageStore } from '../../../runtime/images/image-store.ts';
@@ -157,7 +158,11 @@ function plainSource(): BlobSource {
         signal,
         headers: from === 0 ? {} : { range: `bytes=${from}-` },
       });
-      return { from: statusCode === 206 ? from : 0, bytesTotal: Number(headers['content-length']) || undefined, body };
+      return {
+        from: statusCode === 206 ? from : 0,
+        bytesTotal: Number(headers['content-length']) || undefined,
+        body: arriving(body),
+      };
     },
     close: async () => {},
   };
