@@ -29,6 +29,13 @@ export interface HubSessionParts {
   onReceived(): void;
 }
 
+/** What an operator may see of a session. */
+export interface SessionReport {
+  bytesSent: number;
+  bytesReceived: number;
+  sections: { scope: number; uid: string; revision: number; digest: string; sent: number; acked: number }[];
+}
+
 /** Pause before a full send buffer is looked at again. */
 const DRAIN_PAUSE_MS = 20;
 
@@ -42,6 +49,8 @@ export class HubSession {
   readonly #subscriptions = new Map<number, Subscription>();
   #cursors = new Map<string, Cursor>();
   #receiver: ReportReceiver | undefined;
+  #bytesSent = 0;
+  #bytesReceived = 0;
   #end!: (error: unknown) => void;
   readonly #ended: Promise<unknown>;
 
@@ -107,7 +116,20 @@ export class HubSession {
     for (const [handle, section] of wanted) if (!this.#subscriptions.has(handle)) this.#subscribe(section);
   }
 
+  report(): SessionReport {
+    const sections = [...this.#subscriptions.values()].map(({ section: { source }, sent, acked }) => ({
+      scope: source.scope,
+      uid: source.uid,
+      revision: source.revision,
+      digest: Buffer.from(source.digest).toString('hex'),
+      sent,
+      acked,
+    }));
+    return { bytesSent: this.#bytesSent, bytesReceived: this.#bytesReceived, sections };
+  }
+
   #accept(bytes: Uint8Array): void {
+    this.#bytesReceived += bytes.length;
     this.#liveness.received(this.#env.clock.monotonic());
     if (this.live) this.#parts.onReceived();
     try {
@@ -253,7 +275,9 @@ export class HubSession {
   }
 
   #sendFrame(frame: Uint8Array): void {
-    if (this.#channel.send(frame)) this.#liveness.sent(this.#env.clock.monotonic());
+    if (!this.#channel.send(frame)) return;
+    this.#bytesSent += frame.length;
+    this.#liveness.sent(this.#env.clock.monotonic());
   }
 
   #bye({ code, message, retryAfterMs }: AppError): void {

@@ -34,6 +34,7 @@ import { resourceTables, SqliteStore } from '../store/sqlite.ts';
 import { type Address, formatAddress, isWildcard, parseAddress } from './address.ts';
 import { eventEndpoint } from './event-endpoint.ts';
 import { Hub } from './hub.ts';
+import { sessionEndpoint } from './session-endpoint.ts';
 import { hubTables, SqliteHubJournal } from './sqlite-journal.ts';
 
 export interface ServeOptions {
@@ -172,6 +173,7 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
   listener.handle('/stile/v1/', identityEndpoints(env, { authorityPem: authority.certificatePem, enrolments, tokens }));
   listener.handle('/stile/v1/', imageEndpoints(env, images));
   listener.handle('/stile/v1/', eventEndpoint(hub.journal));
+  listener.handle('/stile/v1/', sessionEndpoint(hub.sessions));
   listener.handle('/', async (request, response, identity) => {
     await api.handle(request, response, identity);
     return true;

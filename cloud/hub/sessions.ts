@@ -10,7 +10,7 @@ import { type HeartbeatProfile, heartbeatProfiles } from '../../protocol/limits.
 import type { Watermark } from '../../protocol/messages.ts';
 import { Scope } from '../../protocol/scope.ts';
 import type { ContactPort, NodeContact } from '../controllers/node-life-cycle.ts';
-import { HubSession } from './hub-session.ts';
+import { HubSession, type SessionReport } from './hub-session.ts';
 import type { HubState } from './hub-state.ts';
 import type { NodeReports } from './node-reports.ts';
 import type { ViewEvent, ViewListener, Views } from './views.ts';
@@ -76,6 +76,11 @@ export class Sessions implements ContactPort, ViewListener {
 
   contact(node: string): NodeContact | undefined {
     return this.#contacts.get(node);
+  }
+
+  /** What the node's session sent, received and holds; undefined while it has none. */
+  report(node: string): SessionReport | undefined {
+    return this.#contacts.get(node)?.session?.report();
   }
 
   onContact(handler: (node: string) => void): () => void {
