@@ -90,11 +90,11 @@ function structToWire(struct: Struct, object: JsonMap): unknown[] {
 
 /** Undefined when `value` is not what the schema expects: it goes with the rest then, as it is. */
 function fieldToWire(field: Field, value: Json): unknown {
-  if (field === 'json') return value;
-  if ('words' in field) return wordToWire(field, value);
-  if ('fields' in field) return isMap(value) ? structToWire(field, value) : undefined;
+  if (field.form === 'json') return value;
+  if (field.form === 'words') return wordToWire(field, value);
+  if (field.form === 'struct') return isMap(value) ? structToWire(field, value) : undefined;
   if (!Array.isArray(value) || !value.every(isMap)) return undefined;
-  return value.map((item) => structToWire(field.listOf, item));
+  return value.map((item) => structToWire(field.of, item));
 }
 
 function wordToWire({ indexByWord }: Words, value: Json): Json | undefined {
@@ -112,9 +112,9 @@ function restToWire(struct: Struct, object: JsonMap): JsonMap | null {
 }
 
 function fits(field: Field, value: Json): boolean {
-  if (field === 'json') return true;
-  if ('words' in field) return typeof value !== 'number';
-  return 'listOf' in field ? Array.isArray(value) && value.every(isMap) : isMap(value);
+  if (field.form === 'json') return true;
+  if (field.form === 'words') return typeof value !== 'number';
+  return field.form === 'list' ? Array.isArray(value) && value.every(isMap) : isMap(value);
 }
 
 // --- from the wire
@@ -130,30 +130,33 @@ function knownFromWire(known: KnownKind | undefined, wire: Json[]): Json {
 function structFromWire(struct: Struct, wire: Json[], first: number, object: JsonMap): JsonMap {
   const last = wire.length - 1;
   if (last < first) malformed(`${struct.name} is an empty array`);
+  const { names, types } = struct;
   // Positions past the known ones were appended by a newer version.
-  const count = Math.min(struct.fields.length, last - first);
+  const count = Math.min(names.length, last - first);
   for (let index = 0; index < count; index++) {
     const value = wire[first + index]!;
     if (value === null) continue;
-    const [name, field] = struct.fields[index]!;
-    object[name] = field === 'json' ? value : fieldFromWire(name, field, value);
+    const type = types[index]!;
+    object[names[index]!] = type.form === 'json' ? value : fieldFromWire(names[index]!, type, value);
   }
   const rest = wire[last]!;
   if (rest !== null) mergeRest(struct, object, rest);
   return object;
 }
 
-function fieldFromWire(name: string, field: Exclude<Field, 'json'>, value: Json): Json {
-  if ('words' in field) {
+function fieldFromWire(name: string, field: Exclude<Field, { form: 'json' }>, value: Json): Json {
+  if (field.form === 'words') {
     if (typeof value !== 'number') return value;
     return field.words[value] ?? malformed(`${name} has no word ${value}`);
   }
   if (!Array.isArray(value)) malformed(`${name} is not an array by position`);
-  if ('fields' in field) return structFromWire(field, value, 0, {});
-  return value.map((item) => {
+  if (field.form === 'struct') return structFromWire(field, value, 0, {});
+  const items: Json[] = [];
+  for (const item of value) {
     if (!Array.isArray(item)) malformed(`an element of ${name} is not an array by position`);
-    return structFromWire(field.listOf, item, 0, {});
-  });
+    items.push(structFromWire(field.of, item, 0, {}));
+  }
+  return items;
 }
 
 function mergeRest(struct: Struct, object: JsonMap, rest: Json): void {
@@ -179,10 +182,9 @@ function projectStruct(struct: Struct, object: JsonMap): JsonMap {
 }
 
 function projectField(field: Field, value: Json): Json {
-  if (field === 'json' || !fits(field, value)) return projectJson(value);
-  if ('words' in field) return projectJson(value);
-  if ('fields' in field) return projectStruct(field, value as JsonMap);
-  return (value as JsonMap[]).map((item) => projectStruct(field.listOf, item));
+  if (field.form === 'json' || field.form === 'words' || !fits(field, value)) return projectJson(value);
+  if (field.form === 'struct') return projectStruct(field, value as JsonMap);
+  return (value as JsonMap[]).map((item) => projectStruct(field.of, item));
 }
 
 function projectJson(value: Json): Json {

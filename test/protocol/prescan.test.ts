@@ -114,6 +114,13 @@ describe('canonical bytes', () => {
     expect(() => encode(deep)).toThrow('nests deeper than 16');
   });
 
+  it('stay as they are while others are made', () => {
+    const made = Array.from({ length: 2_000 }, (_, n) => encode({ n, text: 'x'.repeat(n % 700) }));
+    made.forEach((bytes, n) => {
+      expect(decode(bytes)).toEqual({ n, text: 'x'.repeat(n % 700) });
+    });
+  });
+
   it('decoding leaves the buffer that it reads as it is', () => {
     const bytes = new Uint8Array(encode([new Uint8Array([1, 2])]));
     expect(Object.keys(bytes)).toEqual(Object.keys(new Uint8Array(bytes.length)));

@@ -47,9 +47,9 @@ function structValue(struct: Struct): fc.Arbitrary<Record<string, unknown>> {
 function fieldValue(name: string, field: Field): fc.Arbitrary<readonly [string, unknown]> {
   const odd = { weight: 1, arbitrary: anyJson };
   const named = (value: fc.Arbitrary<unknown>) => value.map((item) => [name, item] as const);
-  if (field === 'json') return named(anyJson);
-  if ('words' in field) return named(fc.oneof(odd, { weight: 4, arbitrary: fc.constantFrom(...field.words) }));
-  const fitting = 'fields' in field ? structValue(field) : fc.array(structValue(field.listOf), { maxLength: 3 });
+  if (field.form === 'json') return named(anyJson);
+  if (field.form === 'words') return named(fc.oneof(odd, { weight: 4, arbitrary: fc.constantFrom(...field.words) }));
+  const fitting = field.form === 'struct' ? structValue(field) : fc.array(structValue(field.of), { maxLength: 3 });
   return named(fc.oneof(odd, { weight: 5, arbitrary: fitting }));
 }
 
