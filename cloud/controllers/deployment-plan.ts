@@ -108,22 +108,22 @@ function recreate({ view, current, old }: Crew, pods: readonly Pod[]): Moves {
 function roll(crew: Crew): Moves {
   const { view, current, old } = crew;
   const { replicas: desired = 1, paused = false } = view.deployment.spec;
-  const held = old.filter((pod) => isAway(pod, view));
-  const movable = old.filter((pod) => !held.includes(pod));
-  const total = current.length + old.length;
   if (paused) return { ...balance([...current, ...old], desired, view), held: [] };
-  const target = Math.max(0, desired - held.length);
+  const away = old.filter((pod) => isAway(pod, view));
+  // One that is not needed even if it were never replaced goes like any other.
+  const unneeded = pick(away, current.length + away.length - desired, view);
+  const held = away.filter((pod) => !unneeded.includes(pod));
+  const movable = old.filter((pod) => !away.includes(pod));
+  const total = current.length + old.length - unneeded.length;
+  const target = desired - held.length;
   const { maxSurge } = rollingBounds(view.deployment);
   const room = old.length > 0 ? desired + maxSurge - total : Number.POSITIVE_INFINITY;
   const createCount = Math.max(0, Math.min(target - current.length, room));
-  const remove = [
-    ...surplus(current, target, view),
-    ...surplus(held, desired, view),
-    ...replaceable({ ...crew, old: movable }, total),
-  ];
+  const remove = [...unneeded, ...surplus(current, target, view), ...replaceable({ ...crew, old: movable }, total)];
   return { createCount, remove, held };
 }
 
+/** A paused Deployment keeps its number of pods; there being no ReplicaSets, a lost one is made by today's template. */
 function balance(pods: Pod[], desired: number, view: DeploymentView): Pick<Moves, 'createCount' | 'remove'> {
   return { createCount: Math.max(0, desired - pods.length), remove: surplus(pods, desired, view) };
 }
