@@ -4,7 +4,7 @@
  */
 import type { Node, Pod, PodSpec, Taint, Toleration } from '../../protocol/kubernetes.ts';
 import { findCondition } from './condition.ts';
-import { amountOf, type Resources, requestsOfPod } from './quantity.ts';
+import { amountOf, hostPortPrefix, type Resources, requestsOfPod } from './quantity.ts';
 
 /** What the pods of a node take of it. */
 export interface Load {
@@ -75,6 +75,11 @@ function shortages(pod: Pod, node: Node, load: Load): string[] {
     short.push('Too many pods');
   }
   for (const [resource, amount] of requestsOfPod(pod)) {
+    if (resource.startsWith(hostPortPrefix)) {
+      const message = "node(s) didn't have free ports for the requested pod ports";
+      if (load.requested.has(resource) && !short.includes(message)) short.push(message);
+      continue;
+    }
     if (amount === 0 || (allocatable[resource] === undefined && statedByAll.has(resource))) continue;
     if ((load.requested.get(resource) ?? 0) + amount > amountOf(allocatable[resource])) {
       short.push(`Insufficient ${resource}`);

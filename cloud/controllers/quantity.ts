@@ -66,8 +66,21 @@ export function requestsOfPod(pod: Pod): Resources {
   }
   const overhead = (pod.spec.overhead ?? {}) as Record<string, string>;
   addInto(total, new Map(Object.entries(overhead).map(([resource, text]) => [resource, amountOf(text)])));
+  for (const port of hostPortsOf(pod)) total.set(port, 1);
   requestsOf.set(pod, total);
   return total;
+}
+
+/** Resource names under which host ports are counted: each exists once per node. */
+export const hostPortPrefix = 'hostPort/';
+
+function hostPortsOf(pod: Pod): string[] {
+  return pod.spec.containers.flatMap(({ ports }) =>
+    (ports ?? []).flatMap(({ protocol, ...port }) => {
+      const { hostPort } = port as { hostPort?: number };
+      return hostPort === undefined || hostPort === 0 ? [] : [`${hostPortPrefix}${protocol ?? 'TCP'}/${hostPort}`];
+    }),
+  );
 }
 
 /** Adds `part` into `total`. */

@@ -110,6 +110,10 @@ describe('capacity', () => {
   const offering = (allocatable: Record<string, string>, load: Partial<Candidate> = {}) =>
     candidate(node('a', { allocatable }), load);
   const wanting = (requests: Record<string, string>) => pod('p', { requests });
+  const withPort = (port: { containerPort: number; hostPort: number; protocol?: string }): Pod => {
+    const portless = pod('p');
+    return { ...portless, spec: { ...portless.spec, containers: [{ name: 'main', image: 'gate:1', ports: [port] }] } };
+  };
   const requested = new Map([['cpu', 200_000]]);
 
   test.each<[string, Pod, Candidate, string]>([
@@ -131,6 +135,18 @@ describe('capacity', () => {
       pod('p'),
       offering({ pods: '3' }, { podCount: 3 }),
       '0/1 nodes are available: 1 Too many pods.',
+    ],
+    [
+      'a host port is taken once per node',
+      withPort({ containerPort: 80, hostPort: 80 }),
+      offering({}, { requested: new Map([['hostPort/TCP/80', 1]]) }),
+      "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.",
+    ],
+    [
+      'another host port of the same number is another protocol',
+      withPort({ containerPort: 80, hostPort: 80, protocol: 'UDP' }),
+      offering({}, { requested: new Map([['hostPort/TCP/80', 1]]) }),
+      'a',
     ],
     [
       'cpu and memory that a node does not state are not limited',
