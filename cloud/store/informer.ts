@@ -47,9 +47,11 @@ export class Informer {
 
   /** Resolves when the first list is in; goes on until `stop`. Rejects when stopped before. Idempotent. */
   start(): Promise<void> {
+    const { signal } = this.#scope;
+    if (signal.aborted) return Promise.reject(signal.reason);
     this.#started ??= new Promise((resolve, reject) => {
-      this.#scope.signal.addEventListener('abort', () => reject(this.#scope.signal.reason), { once: true });
-      this.#scope.spawn((signal) => untilAborted(signal, () => this.#run(resolve)));
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+      this.#scope.spawn(() => untilAborted(signal, () => this.#run(resolve)));
     });
     return this.#started;
   }

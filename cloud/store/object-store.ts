@@ -73,6 +73,14 @@ interface Pending {
   reject(error: unknown): void;
 }
 
+interface Accepted {
+  revision: number;
+  /** Undefined for a removed one. */
+  object: KubeObject | undefined;
+  /** Settles with the change. */
+  durable: Promise<KubeObject>;
+}
+
 export class ObjectStore implements ResourceStore {
   readonly #env: Env;
   readonly #journal: Journal | undefined;
@@ -85,8 +93,8 @@ export class ObjectStore implements ResourceStore {
   #revision: number;
   /** Of the newest accepted change; a number of a failed one is not used again. */
   #accepted: number;
-  /** Objects as accepted but not yet durable, by kind and key; undefined for a removed one. */
-  readonly #overlay = new Map<string, { revision: number; object: KubeObject | undefined }>();
+  /** Objects as accepted but not yet durable, by kind and key. */
+  readonly #overlay = new Map<string, Accepted>();
   readonly #pending: Pending[] = [];
   #flushing: Promise<void> | undefined;
   #closed = false;
@@ -178,21 +186,31 @@ export class ObjectStore implements ResourceStore {
     this.#watchers.endAll(new AppError('E_CANCELLED', 'the store was closed'));
   }
 
-  #write(
+  async #write(
     kind: Kind,
     namespace: string | undefined,
     name: string,
     options: WriteOptions,
     decide: (current: KubeObject | undefined) => Outcome,
-  ): Promise<KubeObject> | KubeObject {
+  ): Promise<KubeObject> {
     this.#assertOpen();
     const kindKey = kindKeyOf(kind);
     const key = tableKey(namespace, name);
-    const current = this.#acceptedObject(kindKey, key);
-    const { effect, object } = decide(current);
+    const accepted = this.#overlay.get(`${kindKey}\0${key}`);
+    const current = accepted === undefined ? this.#tables.get(kindKey)?.get(key) : accepted.object;
+    let outcome: Outcome;
+    try {
+      outcome = decide(current);
+    } catch (error) {
+      // A refusal may rest on a write that no reader sees yet: told at once, a writer that reads again would find
+      // what it had and be refused again, without ever letting the disk have its turn.
+      await accepted?.durable.catch(() => {});
+      throw error;
+    }
+    const { effect, object } = outcome;
     if (options.dryRun) return object;
     // What was found unchanged may itself still be on its way to the disk.
-    if (effect === 'keep') return this.#flushing === undefined ? object : this.#flushing.then(() => object);
+    if (effect === 'keep') return accepted === undefined ? object : accepted.durable.then(() => object);
     const revision = this.#accepted + 1;
     const stampedObject = stamped(object, revision);
     return this.#accept({
@@ -214,11 +232,11 @@ export class ObjectStore implements ResourceStore {
       this.#compactMemory();
       return change.object;
     }
-    this.#overlay.set(overlayKey(change), { revision: change.revision, object: change.next });
-    return new Promise((resolve, reject) => {
-      this.#pending.push({ change, resolve, reject });
-      this.#flushing ??= this.#flush(this.#journal!);
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<KubeObject>();
+    this.#overlay.set(overlayKey(change), { revision: change.revision, object: change.next, durable: promise });
+    this.#pending.push({ change, resolve, reject });
+    this.#flushing ??= this.#flush(this.#journal);
+    return promise;
   }
 
   /** One call of the journal after the other, until nothing waits. */
@@ -276,11 +294,6 @@ export class ObjectStore implements ResourceStore {
     }
   }
 
-  #acceptedObject(kindKey: string, key: string): KubeObject | undefined {
-    const accepted = this.#overlay.get(`${kindKey}\0${key}`);
-    return accepted === undefined ? this.#tables.get(kindKey)?.get(key) : accepted.object;
-  }
-
   #generateName(kind: Kind, { metadata }: KubeObject): string {
     const base = metadata.generateName?.slice(0, NAME_BASE_CHARS_MAX);
     if (!base) throw new AppError('E_INPUT_INVALID', `a ${kind.kind} needs metadata.name or metadata.generateName`);
@@ -288,11 +301,16 @@ export class ObjectStore implements ResourceStore {
       let name = base;
       for (let count = 0; count < NAME_SUFFIX_CHARS; count++)
         name += NAME_ALPHABET[Math.floor(this.#env.random.next() * NAME_ALPHABET.length)];
-      if (this.#acceptedObject(kindKeyOf(kind), tableKey(metadata.namespace, name)) === undefined) return name;
+      if (!this.#isTaken(kindKeyOf(kind), tableKey(metadata.namespace, name))) return name;
     }
     throw new AppError('E_CONFLICT', `no free name was found for generateName "${metadata.generateName}": try again`, {
       details: { reason: 'AlreadyExists', plural: kind.plural, name: metadata.generateName },
     });
+  }
+
+  #isTaken(kindKey: string, key: string): boolean {
+    const accepted = this.#overlay.get(`${kindKey}\0${key}`);
+    return (accepted === undefined ? this.#tables.get(kindKey)?.get(key) : accepted.object) !== undefined;
   }
 
   #tableOf(kindKey: string): KindTable {

@@ -22,10 +22,9 @@ export function parseLabelSelector(text: string): LabelSelector {
   const matchLabels: Record<string, string> = {};
   const matchExpressions: Expression[] = [];
   for (const part of splitOutsideParentheses(text)) {
-    const expression = parseTerm(part, text);
-    const { key, operator, values } = expression;
-    const plain = operator === 'In' && values?.length === 1 && !Object.hasOwn(matchLabels, key) && key !== '__proto__';
-    if (plain && !/\bin\b/.test(part)) matchLabels[key] = values[0]!;
+    const { key, value, expression } = parseTerm(part, text);
+    // A second value for the same key may not replace the first: both must hold, so nothing can match.
+    if (value !== undefined && !Object.hasOwn(matchLabels, key)) matchLabels[key] = value;
     else matchExpressions.push(expression);
   }
   return {
@@ -82,31 +81,51 @@ function fieldReader(kind: Kind, path: string): (object: KubeObject) => string {
   );
 }
 
-function parseTerm(part: string, whole: string): Expression {
+interface Term {
+  key: string;
+  /** Of a plain `key=value`. */
+  value?: string;
+  expression: Expression;
+}
+
+function parseTerm(part: string, whole: string): Term {
   const groups = term.exec(part)?.groups;
   if (groups === undefined)
     throw new AppError('E_INPUT_INVALID', `invalid label selector "${whole}": "${part.trim()}" is not understood`);
-  const expression = expressionOf(groups);
+  const parsed = termOf(groups);
   const fault = [
-    ...keyFaults(expression.key, 'key'),
-    ...(expression.values ?? []).flatMap((value) => labelValueFaults(value, 'value')),
+    ...keyFaults(parsed.key, 'key'),
+    ...(parsed.expression.values ?? []).flatMap((value) => labelValueFaults(value, 'value')),
   ][0];
   if (fault !== undefined)
     throw new AppError('E_INPUT_INVALID', `invalid label selector "${whole}": ${fault.field}: ${fault.message}`);
-  return expression;
+  return parsed;
 }
 
-function expressionOf(groups: Record<string, string | undefined>): Expression {
+function termOf(groups: Record<string, string | undefined>): Term {
   const { missing, key = '', equality, value = '', set, values = '' } = groups;
-  if (missing !== undefined) return { key: missing, operator: 'DoesNotExist' };
-  if (equality !== undefined) return { key, operator: equality === '!=' ? 'NotIn' : 'In', values: [value] };
-  if (set === undefined) return { key, operator: 'Exists' };
-  return { key, operator: set === 'in' ? 'In' : 'NotIn', values: values.split(',').map((one) => one.trim()) };
+  if (missing !== undefined) return { key: missing, expression: { key: missing, operator: 'DoesNotExist' } };
+  if (equality === '!=') return { key, expression: { key, operator: 'NotIn', values: [value] } };
+  if (equality !== undefined) return { key, value, expression: { key, operator: 'In', values: [value] } };
+  if (set === undefined) return { key, expression: { key, operator: 'Exists' } };
+  const list = values.split(',').map((one) => one.trim());
+  return { key, expression: { key, operator: set === 'in' ? 'In' : 'NotIn', values: list } };
 }
 
 function splitOutsideParentheses(text: string): string[] {
   if (text.trim() === '') return [];
-  return text.split(/,(?![^()]*\))/);
+  const parts: string[] = [];
+  let begin = 0;
+  let inside = false;
+  for (let index = 0; index < text.length; index++) {
+    if (text[index] === '(') inside = true;
+    else if (text[index] === ')') inside = false;
+    else if (text[index] === ',' && !inside) {
+      parts.push(text.slice(begin, index));
+      begin = index + 1;
+    }
+  }
+  return [...parts, text.slice(begin)];
 }
 
 function splitUnescaped(text: string, separator: string): string[] {
