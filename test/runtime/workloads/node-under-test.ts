@@ -13,7 +13,7 @@ import { systemClock } from '../../../protocol/node/clock.ts';
 import { systemRandom } from '../../../protocol/node/random.ts';
 import { PodDirectories, podDirectoriesDefaults } from '../../../runtime/workloads/pod-files.ts';
 import type { SupervisedPodStatus } from '../../../runtime/workloads/pod-status.ts';
-import type { DesiredPod, Images, LocalImage } from '../../../runtime/workloads/ports.ts';
+import type { DesiredPod, Images, LocalImage, PodRecords } from '../../../runtime/workloads/ports.ts';
 import { ChildProcesses } from '../../../runtime/workloads/processes.ts';
 import { Supervisor, type SupervisorConfig, supervisorDefaults } from '../../../runtime/workloads/supervisor.ts';
 import { MemoryRecords } from './memory-records.ts';
@@ -30,7 +30,7 @@ export interface Told {
 }
 
 export class NodeUnderTest {
-  readonly records = new MemoryRecords();
+  readonly records: PodRecords;
   readonly told: Told = { statuses: new Map(), gone: [], events: [] };
   readonly #image: LocalImage;
   readonly #config: SupervisorConfig;
@@ -48,11 +48,13 @@ export class NodeUnderTest {
       await chmod(full, 0o755);
     }
     await mkdir(join(directory, 'image'), { recursive: true });
-    return new NodeUnderTest(directory, config);
+    return new NodeUnderTest(directory, new MemoryRecords(), config);
   }
 
-  private constructor(directory: string, config: Partial<SupervisorConfig>) {
+  /** For a folder that is there already, with its `image/`. */
+  constructor(directory: string, records: PodRecords, config: Partial<SupervisorConfig> = {}) {
     this.directory = directory;
+    this.records = records;
     this.#config = {
       ...supervisorDefaults,
       nodeName: 'gate-1',
@@ -116,29 +118,38 @@ export class NodeUnderTest {
   }
 
   /** Living processes whose environment points into this folder. */
-  async children(): Promise<number[]> {
-    const found: number[] = [];
-    for (const name of await readdir('/proc')) {
-      if (!/^\d+$/.test(name)) continue;
-      const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
-      if (environment.includes(`STILE_ROOT=${this.directory}/`)) found.push(Number(name));
-    }
-    return found;
+  children(): Promise<number[]> {
+    return childrenOf(this.directory);
   }
 
   async close(): Promise<void> {
     await this.supervisor.stop({ keepPods: true });
     this.#processes.close();
-    for (const pid of await this.children()) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It ended by itself meanwhile.
-      }
-    }
-    await until('all children to end', async () => (await this.children()).length === 0);
+    await endChildrenOf(this.directory);
     await rm(this.directory, { recursive: true, force: true });
   }
+}
+
+/** Living processes of pods below a data directory, whichever runtime started them. */
+export async function childrenOf(directory: string): Promise<number[]> {
+  const found: number[] = [];
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
+    if (environment.includes(`STILE_ROOT=${directory}/`)) found.push(Number(name));
+  }
+  return found;
+}
+
+export async function endChildrenOf(directory: string): Promise<void> {
+  for (const pid of await childrenOf(directory)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It ended by itself meanwhile.
+    }
+  }
+  await until('all children to end', async () => (await childrenOf(directory)).length === 0);
 }
 
 /** One container `main` that runs `command`, of the image that `NodeUnderTest` has. */
