@@ -3,7 +3,7 @@
  * it is shown and never changes it; the caller makes the change durable, applies it and then answers.
  */
 import { limits } from './limits.ts';
-import type { Cursor, Message, MessageOf } from './messages.ts';
+import type { Cursor, Message, MessageOf, Put } from './messages.ts';
 import { type Entry, entryOf, inventoryOf, SectionContent, sameBytes } from './section-content.ts';
 
 /** One section as the node holds it. */
@@ -87,7 +87,7 @@ export class ViewReplica {
       case 'chunk': {
         const { scope, uid } = section;
         return {
-          change: { kind: 'view.stage', scope, uid, puts: message.puts.map(entryOf), deletes: message.deletes },
+          change: { kind: 'view.stage', scope, uid, puts: message.puts.map(ownedEntry), deletes: message.deletes },
           replies: [],
         };
       }
@@ -109,7 +109,7 @@ export class ViewReplica {
     // Told again, by a link that duplicates: what is there is acknowledged as it is.
     if (this.#isPast(section, message.to))
       return { replies: [{ name: 'viewAck', handle, revision: section.revision }] };
-    const puts = message.puts.map(entryOf);
+    const puts = message.puts.map(ownedEntry);
     const fits =
       section.incarnation === this.#incarnation &&
       message.from === section.revision &&
@@ -159,6 +159,9 @@ export class ViewReplica {
     return section.incarnation === this.#incarnation && revision <= section.revision;
   }
 }
+
+/** The decoder hands out views of the received message; kept long, one object would hold all of it in memory. */
+const ownedEntry = (put: Put): Entry => entryOf({ ...put, bytes: new Uint8Array(put.bytes) });
 
 /** Applies a change that is durable. Deterministic: a store may apply the same changes to its own copy. */
 export function applyViewChange(sections: Sections, change: ViewChange): void {

@@ -4,6 +4,7 @@
  */
 import { encodeMessage, packMessage } from '../../protocol/codec.ts';
 import type { Env } from '../../protocol/env.ts';
+import { codeOf } from '../../protocol/errors.ts';
 import { type KubeObject, keys as labelKeys, type Pod } from '../../protocol/kubernetes.ts';
 import { limits } from '../../protocol/limits.ts';
 import { scopes } from '../../protocol/messages.ts';
@@ -224,7 +225,17 @@ export class Views {
     else if (kind === 'Node') object = nodes.objects().get(id);
     else if (scope === scopes.node && this.#index.holds(ownerName, key))
       object = { Pod: pods, ConfigMap: configMaps, Secret: secrets }[kind]?.objects().get(id);
-    return object === undefined ? undefined : encodeForNode(object);
+    return object === undefined ? undefined : this.#encode(key, object);
+  }
+
+  /** An object that cannot travel (too large, nested too deep) is left out and said so; the others go on. */
+  #encode(key: string, object: KubeObject): Uint8Array | undefined {
+    try {
+      return encodeForNode(object);
+    } catch (error) {
+      this.#env.log.error('object not sent to nodes', { objectKey: key, code: codeOf(error), err: error });
+      return undefined;
+    }
   }
 
   async #run(stop: AbortSignal): Promise<void> {
