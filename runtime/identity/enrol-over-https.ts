@@ -3,6 +3,7 @@ import { Agent, request } from 'undici';
 import { type EnrolAnswer, type EnrolRequest, enrolBodyBytesMax, readEnrolAnswer } from '../../protocol/enrolment.ts';
 import { AppError, asAppError, type ErrorCode, errorTable } from '../../protocol/errors.ts';
 import type { EnrolFetcher } from './identity.ts';
+import { pinnedConnector } from './pinned-tls.ts';
 
 const CONNECT_MS_MAX = 15_000;
 const ANSWER_MS_MAX = 30_000;
@@ -10,13 +11,14 @@ const ANSWER_MS_MAX = 30_000;
 export const enrolOverHttps: EnrolFetcher = {
   authority: (hubUrl) =>
     // Nothing is trusted here: the token's fingerprint decides about what comes.
-    exchange(hubUrl, { rejectUnauthorized: false }, async (agent) => {
+    exchange(hubUrl, { rejectUnauthorized: false, minVersion: 'TLSv1.3', timeout: CONNECT_MS_MAX }, async (agent) => {
       const { statusCode, body } = await request(`${hubUrl}/stile/v1/ca`, { dispatcher: agent });
       const text = await boundedText(body);
       if (statusCode !== 200) throw refusal(hubUrl, statusCode, text);
       return text;
     }),
-  enrol: (hubUrl, caPem, wish) => exchange(hubUrl, { ca: caPem }, (agent) => sendRequest(hubUrl, agent, wish)),
+  enrol: (hubUrl, caPem, wish) =>
+    exchange(hubUrl, pinnedConnector({ caPem }), (agent) => sendRequest(hubUrl, agent, wish)),
 };
 
 async function sendRequest(hubUrl: string, agent: Agent, wish: EnrolRequest): Promise<EnrolAnswer> {
@@ -37,29 +39,25 @@ async function sendRequest(hubUrl: string, agent: Agent, wish: EnrolRequest): Pr
 
 async function exchange<T>(
   hubUrl: string,
-  trust: { ca?: string; rejectUnauthorized?: boolean },
+  connect: NonNullable<Agent.Options['connect']>,
   work: (agent: Agent) => Promise<T>,
 ): Promise<T> {
   const agent = new Agent({
-    connect: { ...trust, minVersion: 'TLSv1.3', timeout: CONNECT_MS_MAX },
+    connect,
     headersTimeout: ANSWER_MS_MAX,
     bodyTimeout: ANSWER_MS_MAX,
   });
   try {
     return await work(agent);
   } catch (error) {
-    throw linkError(error, hubUrl);
+    throw asAppError(
+      error,
+      'E_LINK_UNREACHABLE',
+      `the hub at ${hubUrl} cannot be reached, check --hub and the network`,
+    );
   } finally {
     await agent.destroy();
   }
-}
-
-/** What went wrong on the way to `hubUrl`, told apart into "not there" and "not the one". */
-function linkError(error: unknown, hubUrl: string): AppError {
-  const code = String((error as { code?: unknown } | null)?.code);
-  if (/^ERR_TLS|CERT|SIGNATURE|SELF_SIGNED/.test(code))
-    return asAppError(error, 'E_IDENTITY_UNTRUSTED', `the hub at ${hubUrl} does not show a certificate for that name`);
-  return asAppError(error, 'E_LINK_UNREACHABLE', `the hub at ${hubUrl} cannot be reached, check --hub and the network`);
 }
 
 /** The hub's refusal with its own code and sentence. */

@@ -66,7 +66,7 @@ export async function loadIdentity(dataDir: string): Promise<Identity | undefine
           return { ...fact, keyPem, certificatePem, caPem };
   throw new AppError(
     'E_STORE_FAILED',
-    `the identity in ${join(dataDir, 'identity')} is damaged: join again with a token made by "stile token create --pool POOL --node NAME --replace"`,
+    `the identity in ${join(dataDir, 'identity')} is damaged, both copies: remove that directory and join again with a token made by "stile token create --pool POOL --node NAME --replace"`,
   );
 }
 
@@ -104,12 +104,27 @@ export async function enrol(env: Env, options: EnrolOptions, fetcher: EnrolFetch
   return identity;
 }
 
+/** Keeps a new list of where the hub is found, as the hub advertises it; an empty one is ignored. */
+export async function saveDestinations(
+  dataDir: string,
+  identity: Identity,
+  destinations: readonly string[],
+): Promise<Identity> {
+  if (destinations.length === 0) return identity;
+  const moved = { ...identity, destinations: [...destinations] };
+  await writeTwice(filesOf(dataDir).facts, factsText(moved));
+  return moved;
+}
+
 async function saveIdentity(dataDir: string, identity: Identity): Promise<void> {
   const files = filesOf(dataDir);
-  const { name, pool, destinations } = identity;
   await writeTwice(files.certificate, identity.certificatePem);
   await writeTwice(files.authority, identity.caPem);
-  await writeTwice(files.facts, `${JSON.stringify({ name, pool, destinations })}\n`);
+  await writeTwice(files.facts, factsText(identity));
+}
+
+function factsText({ name, pool, destinations }: Identity): string {
+  return `${JSON.stringify({ name, pool, destinations })}\n`;
 }
 
 /** The key of this terminal; made and stored before it is first used. */

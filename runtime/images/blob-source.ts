@@ -2,6 +2,7 @@
 import { Agent, request } from 'undici';
 import { AppError, asAppError } from '../../protocol/errors.ts';
 import type { Identity } from '../identity/identity.ts';
+import { pinnedConnector } from '../identity/pinned-tls.ts';
 import { arriving } from './arriving.ts';
 
 /** Bytes of a blob from `from` on, as they arrive. */
@@ -20,7 +21,6 @@ export interface BlobSource {
   close(): Promise<void>;
 }
 
-const CONNECT_MS_MAX = 15_000;
 const HEADERS_MS_MAX = 30_000;
 /** No byte for so long; the minimum speed is the downloader's business. */
 const SILENCE_MS_MAX = 60_000;
@@ -29,13 +29,7 @@ const IDLE_MS_MAX = 5_000;
 
 export function blobsOverHttps(identity: Pick<Identity, 'keyPem' | 'certificatePem' | 'caPem'>): BlobSource {
   const agent = new Agent({
-    connect: {
-      ca: identity.caPem,
-      cert: identity.certificatePem,
-      key: identity.keyPem,
-      minVersion: 'TLSv1.3',
-      timeout: CONNECT_MS_MAX,
-    },
+    connect: pinnedConnector(identity),
     connections: 2,
     headersTimeout: HEADERS_MS_MAX,
     bodyTimeout: SILENCE_MS_MAX,
@@ -48,7 +42,7 @@ export function blobsOverHttps(identity: Pick<Identity, 'keyPem' | 'certificateP
         return await openBlob(agent, destination, digest, from, signal);
       } catch (error) {
         signal.throwIfAborted();
-        throw linkError(error, destination);
+        throw asAppError(error, 'E_LINK_UNREACHABLE', `no blob from ${destination}`);
       }
     },
     close: () => agent.destroy(),
@@ -80,13 +74,6 @@ function statusError(status: number, destination: string, digest: string): AppEr
   if (status === 401 || status === 403)
     return new AppError('E_IDENTITY_REFUSED', `${destination} does not give blobs to this node's certificate`);
   return new AppError('E_LINK_UNREACHABLE', `${destination} answered with HTTP status ${status} to a blob`);
-}
-
-function linkError(error: unknown, destination: string): AppError {
-  const code = String((error as { code?: unknown } | null)?.code);
-  if (/^ERR_TLS|CERT|SIGNATURE|SELF_SIGNED/.test(code))
-    return asAppError(error, 'E_IDENTITY_UNTRUSTED', `${destination} is not the hub that this node trusts`);
-  return asAppError(error, 'E_LINK_UNREACHABLE', `no blob from ${destination}`);
 }
 
 function sizeOf(text: unknown): number | undefined {

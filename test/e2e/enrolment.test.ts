@@ -6,7 +6,14 @@ import { Agent, request } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TokenWish } from '../../cloud/identity/tokens.ts';
 import { enrolOverHttps } from '../../runtime/identity/enrol-over-https.ts';
-import { type EnrolFetcher, enrol, type Identity, loadIdentity } from '../../runtime/identity/identity.ts';
+import {
+  type EnrolFetcher,
+  enrol,
+  type Identity,
+  loadIdentity,
+  saveDestinations,
+} from '../../runtime/identity/identity.ts';
+import { blobsOverHttps } from '../../runtime/images/blob-source.ts';
 import {
   movableClock,
   startTestHub,
@@ -78,6 +85,13 @@ describe('joining', () => {
     }
   });
 
+  it('keeps where the hub went', async () => {
+    const identity = await joinAs(await makeToken());
+    const moved = await saveDestinations(join(directory, 'gate-1'), identity, ['hub.example:8443']);
+    expect(await loadIdentity(join(directory, 'gate-1'))).toEqual(moved);
+    expect(moved).toEqual({ ...identity, destinations: ['hub.example:8443'] });
+  });
+
   it('never uses half an identity', async () => {
     await joinAs(await makeToken());
     const files = join(directory, 'gate-1', 'identity');
@@ -124,6 +138,40 @@ describe('joining', () => {
       expect(both[0].certificatePem).toBe(both[1].certificatePem);
     });
     expect(await hub.store.certificates()).toHaveLength(1);
+  });
+});
+
+describe('a terminal whose clock is wrong', () => {
+  it.each([
+    ['ten years behind', 10],
+    ['twenty-one years ahead', -21],
+  ])('joins and fetches all the same: %s', async (_, years) => {
+    await hub.stop();
+    await rm(join(directory, 'hub'), { recursive: true });
+    clock.offsetMs = years * 365 * 24 * 3_600_000;
+    hub = await startTestHub({ dataDir: join(directory, 'hub'), clock });
+    const identity = await joinAs(await makeToken());
+    const source = blobsOverHttps(identity);
+    try {
+      const blob = source.open(hub.address, `sha256:${'0'.repeat(64)}`, 0, new AbortController().signal);
+      await expect(blob).rejects.toMatchObject({ code: 'E_IMAGE_NOT_FOUND' });
+    } finally {
+      await source.close();
+    }
+  });
+
+  it('still gives nothing to another hub at the same address', async () => {
+    const identity = await joinAs(await makeToken());
+    await hub.stop();
+    await rm(join(directory, 'hub'), { recursive: true });
+    hub = await startTestHub({ dataDir: join(directory, 'hub'), clock });
+    const source = blobsOverHttps(identity);
+    try {
+      const blob = source.open(hub.address, `sha256:${'0'.repeat(64)}`, 0, new AbortController().signal);
+      await expect(blob).rejects.toMatchObject({ code: 'E_IDENTITY_UNTRUSTED' });
+    } finally {
+      await source.close();
+    }
   });
 });
 
