@@ -1,5 +1,5 @@
 /** The controllers as a whole, on a store in memory and a simulated clock: what a user of the hub must see. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   configMapKind,
   deploymentKind,
@@ -8,7 +8,14 @@ import {
   podKind,
   yurtAppSetKind,
 } from '../../../cloud/kinds/registry.ts';
-import { type Deployment, keys, type Node, type NodePool, type YurtAppSet } from '../../../protocol/kubernetes.ts';
+import {
+  type Deployment,
+  keys,
+  type Node,
+  type NodePool,
+  type Pod,
+  type YurtAppSet,
+} from '../../../protocol/kubernetes.ts';
 import { appSet, deployment, node, pod, pool, template, withTweaks } from './objects.ts';
 import { Stage } from './stage.ts';
 
@@ -186,6 +193,46 @@ describe('workloads', () => {
     for (const name of ['east-1', 'east-2', 'east-3']) stage.connect(name);
     await stage.advance(3_600_000);
     expect(stage.store.revision()).toBe(before);
+  });
+});
+
+describe('a pod that waits', () => {
+  beforeEach(async () => {
+    await begin('waiting');
+    await openPool('east', 1, { allocatable: { pods: '1' } });
+    await stage.create(podKind, pod('first'));
+    await stage.runPods();
+    await stage.create(podKind, pod('second'));
+    await stage.settle();
+    const second = await stage.store.get(podKind, 'default', 'second');
+    expect(second).toMatchObject({
+      status: { conditions: [{ message: '0/1 nodes are available: 1 Too many pods.' }] },
+    });
+  });
+
+  const placeOfSecond = async () => ((await stage.store.get(podKind, 'default', 'second')) as Pod).spec.nodeName;
+
+  test('is bound when another one goes', async () => {
+    await stage.store.delete(podKind, 'default', 'first');
+    await stage.settle();
+    expect(await placeOfSecond(), 'the first is still on its way out').toBeUndefined();
+    await stage.runPods();
+    expect(await placeOfSecond()).toBe('east-1');
+  });
+
+  test('is bound when another one has ended', async () => {
+    const first = (await stage.store.get(podKind, 'default', 'first')) as Pod;
+    await stage.store.update(podKind, { ...first, status: { phase: 'Succeeded' } }, { subresource: 'status' });
+    await stage.settle();
+    expect(await placeOfSecond()).toBe('east-1');
+  });
+
+  test('is bound when a node grows', async () => {
+    const node = await stage.node('east-1');
+    const status = { ...node.status, allocatable: { pods: '2' } };
+    await stage.store.update(nodeKind, { ...node, status }, { subresource: 'status' });
+    await stage.settle();
+    expect(await placeOfSecond()).toBe('east-1');
   });
 });
 

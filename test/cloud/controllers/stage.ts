@@ -160,7 +160,7 @@ export class Stage {
       await this.store.delete(podKind, namespace, name, { gracePeriodSeconds: 0 });
       return;
     }
-    if (pod.status?.phase === 'Running') return;
+    if (pod.status?.phase !== 'Pending') return;
     const conditions = [
       { type: 'Ready', status: 'True', lastTransitionTime: new Date(this.#env.clock.now()).toISOString() },
     ];
