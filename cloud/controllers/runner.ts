@@ -23,6 +23,8 @@ export interface ControllersOptions {
   store: ResourceStore;
   images: ImagePort;
   contacts: ContactPort;
+  /** Hears once of a fault that stopped all controllers: a bug, after which the process should end. */
+  onFailure?: (error: unknown) => void;
 }
 
 /** Kinds whose objects nobody owns or that come in masses: a local copy of them would be of no use. */
@@ -44,7 +46,10 @@ export class Controllers {
   constructor(env: Env, options: ControllersOptions) {
     this.#env = { ...env, log: env.log.child({ svc: 'controllers' }) };
     this.#options = options;
-    this.#scope = new Scope(env.clock, (err) => this.#env.log.error('controllers failed', { err }));
+    this.#scope = new Scope(env.clock, (err) => {
+      this.#env.log.error('controllers failed', { err });
+      options.onFailure?.(err);
+    });
     this.#recorder = new EventRecorder(this.#env, options.store);
     const executor = new Executor(options.store, this.#recorder);
     const rows = controllerRows(this.#env, { ...options, fleet: this.#fleet, firstKnownMs: this.#firstKnownMs });
