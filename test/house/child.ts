@@ -1,6 +1,6 @@
 /** One program of ours as a real process: its output kept, its end awaited, never left behind. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createWriteStream, readFileSync, type WriteStream } from 'node:fs';
+import { createWriteStream, existsSync, readFileSync, type WriteStream } from 'node:fs';
 
 export interface Ended {
   code: number | null;
@@ -41,7 +41,7 @@ export class Child {
 
   /** All that it and its predecessors of the same log wrote. */
   output(): string {
-    return readFileSync(this.#logPath, 'utf8');
+    return existsSync(this.#logPath) ? readFileSync(this.#logPath, 'utf8') : '';
   }
 
   async kill(signal: NodeJS.Signals): Promise<Ended> {

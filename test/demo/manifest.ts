@@ -1,0 +1,65 @@
+/** The one manifest of the demo, in OpenYurt's own form: one template, a variant per pool. */
+
+export const PORT = 8080;
+
+export function manifest(keySet: string): string {
+  return `apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: ticket-keys
+data:
+  keys.json: '${keySet}'
+---
+apiVersion: apps.openyurt.io/v1beta1
+kind: YurtAppSet
+metadata:
+  name: gate
+spec:
+  pools: [hangzhou, beijing]
+  workload:
+    workloadTemplate:
+      deploymentTemplate:
+        metadata:
+          labels: {app: gate}
+        spec:
+          replicas: 2
+          selector:
+            matchLabels: {app: gate}
+          template:
+            metadata:
+              labels: {app: gate}
+            spec:
+              runtimeClassName: js
+              terminationGracePeriodSeconds: 5
+              containers:
+                - name: gate
+                  image: gate:1.0
+                  env:
+                    - {name: GATE_EVENT, value: expo}
+                    - {name: GATE_REGION, value: '{{nodepool-name}}'}
+                    - {name: GATE_PORT, value: '${PORT}'}
+                  ports:
+                    - {containerPort: ${PORT}, hostPort: ${PORT}}
+                  volumeMounts:
+                    - {name: keys, mountPath: /etc/gate}
+                    - {name: ledger, mountPath: /var/ledger}
+              volumes:
+                - name: keys
+                  configMap: {name: ticket-keys}
+                - name: ledger
+                  emptyDir: {}
+    workloadTweaks:
+      - pools: [hangzhou]
+        tweaks:
+          replicas: 4
+          patches:
+            - {path: /spec/template/spec/containers/0/env/1/value, operation: replace, value: '{{nodepool-name}}'}
+      - pools: [beijing]
+        tweaks:
+          replicas: 2
+          containerImages:
+            - {name: gate, targetImage: 'gate:1.1'}
+          patches:
+            - {path: /spec/template/spec/containers/0/env/1/value, operation: replace, value: '{{nodepool-name}} (north gate)'}
+`;
+}
