@@ -126,14 +126,14 @@ export class Listener {
   async start(): Promise<void> {
     this.#server.on('secureConnection', (socket) => this.#keep(socket));
     this.#server.on('tlsClientError', (error) => this.#env.log.debug('handshake failed', { reason: error.message }));
-    this.#server.on('request', (request, response) => void this.#answer(request, response));
+    this.#server.on('request', (request, response) => this.#scope.spawn(() => this.#answer(request, response)));
     this.#server.on('upgrade', (request, socket, head) => this.#hand(request, socket, head));
     this.#port = await listen(this.#server, this.#options);
     this.#env.log.info('listening', { host: this.#options.host, port: this.#port });
     this.#scope.spawn((signal) => untilAborted(signal, () => this.#upkeep()));
   }
 
-  /** Idempotent. Open connections are cut: whoever drains does so before. */
+  /** Idempotent. Open connections are cut, whoever drains does so before; resolves when their handlers ended. */
   async close(): Promise<void> {
     const stopped = this.#scope.stop();
     if (this.#server.listening) {

@@ -32,10 +32,17 @@ export async function writeTwice(path: string, content: string | Uint8Array, mod
   await writeDurably(path, content, mode);
 }
 
-/** The contents of `path` and of its copy, those that can be read; empty when there is neither. */
+/**
+ * The contents of `path` and of its copy, those that can be read: a bad block under one does not lose the other.
+ * Empty when there is neither. Errors: `E_STORE_FAILED` when something is there and none of it can be read.
+ */
 export async function readCopies(path: string): Promise<string[]> {
-  const contents = await Promise.all([readIfPresent(path), readIfPresent(copyOf(path))]);
-  return contents.filter((content) => content !== undefined);
+  const copies = await Promise.allSettled([readIfPresent(path), readIfPresent(copyOf(path))]);
+  const contents = copies.map((copy) => (copy.status === 'fulfilled' ? copy.value : undefined));
+  const readable = contents.filter((content) => content !== undefined);
+  const failed = copies.find((copy) => copy.status === 'rejected');
+  if (readable.length === 0 && failed !== undefined) throw failed.reason;
+  return readable;
 }
 
 /** Undefined when there is no such file. Errors: `E_STORE_FAILED`. */

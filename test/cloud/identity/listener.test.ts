@@ -78,6 +78,15 @@ function who(identity?: Pick<Identity, 'certificatePem' | 'keyPem'>, session?: B
   });
 }
 
+/** A sleep that ends when the test says so, or when its signal does. */
+function sleepByHand(give: (wake: () => void) => void) {
+  return (_ms: number, signal?: AbortSignal) =>
+    new Promise<void>((resolve, reject) => {
+      give(resolve);
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+}
+
 describe('who is at the door', () => {
   it('a node, an administrator, or nobody', async () => {
     const node = await joinNode();
@@ -141,6 +150,27 @@ describe('TLS sessions', () => {
     clock.offsetMs = 25 * 3_600_000;
     await start();
     expect(await who(node, session)).toMatchObject({ resumed: false, identity: { user: 'system:node:gate-1' } });
+  });
+
+  it('get another key each day while the hub runs, and nobody is shut out', async () => {
+    await hub.stop();
+    const file = join(directory, 'hub', 'ticket-keys');
+    let passHour = () => {};
+    const hourly = { ...clock, now: () => clock.now(), sleep: sleepByHand((wake) => (passHour = wake)) };
+    hub = await startTestHub({ dataDir: join(directory, 'hub'), clock: hourly });
+    hub.listener.handle('/who', async (_request, response, identity) => {
+      response.end(JSON.stringify(identity ?? null));
+      return true;
+    });
+    const { session } = await who(hub.administrator);
+    const before = await readFile(file, 'utf8');
+    clock.offsetMs = 25 * 3_600_000;
+    passHour();
+    await expect.poll(() => readFile(file, 'utf8')).not.toBe(before);
+    await expect.poll(async () => (await who(hub.administrator, session)).resumed).toBe(false);
+    const fresh = await who(hub.administrator);
+    expect(fresh.identity).toMatchObject({ groups: ['system:masters'] });
+    expect(await who(hub.administrator, fresh.session)).toMatchObject({ resumed: true });
   });
 
   it('an open connection of a revoked node is cut', async () => {
