@@ -1,0 +1,167 @@
+/**
+ * Writes `schemas.gen.ts`: the structure of Kubernetes' own kinds, out of the models that `@kubernetes/client-node`
+ * generates from upstream's OpenAPI document. Run by hand after that package changes:
+ *
+ *   node cloud/kinds/generate-schemas.ts
+ *
+ * The package is heavy, so the hub reads the committed result; a test says when it is out of date.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as clientNode from '@kubernetes/client-node';
+import { annotated, intOrString, quantity, refTo, type Schema } from './schema.ts';
+
+interface Attribute {
+  baseName: string;
+  type: string;
+  format: string;
+}
+
+/** Models that begin a walk, with the kind that each is. */
+const roots: Record<string, { group: string; version: string; kind: string } | undefined> = {
+  V1Namespace: { group: '', version: 'v1', kind: 'Namespace' },
+  V1Node: { group: '', version: 'v1', kind: 'Node' },
+  V1Pod: { group: '', version: 'v1', kind: 'Pod' },
+  V1ConfigMap: { group: '', version: 'v1', kind: 'ConfigMap' },
+  V1Secret: { group: '', version: 'v1', kind: 'Secret' },
+  CoreV1Event: { group: '', version: 'v1', kind: 'Event' },
+  V1Lease: { group: 'coordination.k8s.io', version: 'v1', kind: 'Lease' },
+  V1Deployment: { group: 'apps', version: 'v1', kind: 'Deployment' },
+  // No kind here, but a YurtAppSet may hold its spec.
+  V1StatefulSetSpec: undefined,
+};
+
+/** Amounts, which the models do not tell from text. */
+const quantityMaps = /^(limits|requests|capacity|allocatable|allocatedResources|overhead)$/;
+const quantityTexts = /^(sizeLimit|divisor)$/;
+
+/** Lists that merge by a key, by their name; a model's name before the dot where the name alone is not enough. */
+const mergeKeys: Record<string, string> = {
+  addresses: 'type',
+  conditions: 'type',
+  containers: 'name',
+  env: 'name',
+  ephemeralContainers: 'name',
+  hostAliases: 'ip',
+  imagePullSecrets: 'name',
+  initContainers: 'name',
+  ownerReferences: 'uid',
+  podIPs: 'ip',
+  hostIPs: 'ip',
+  'V1Container.ports': 'containerPort',
+  'V1EphemeralContainer.ports': 'containerPort',
+  'V1PodSpec.resourceClaims': 'name',
+  schedulingGates: 'name',
+  topologySpreadConstraints: 'topologyKey',
+  volumeDevices: 'devicePath',
+  volumeMounts: 'mountPath',
+  volumes: 'name',
+};
+const mergedSets = new Set(['finalizers', 'podCIDRs']);
+/** Where one of several alternatives is chosen, a patch keeps only the keys that it names. */
+const retainKeys = new Set(['volumes', 'V1PodSpec.resourceClaims', 'V1DeploymentSpec.strategy']);
+
+const metaModels = /^(ObjectMeta|ManagedFieldsEntry|OwnerReference|LabelSelector|LabelSelectorRequirement)$/;
+
+/** The text of `schemas.gen.ts`. */
+export function generateSchemas(): string {
+  const found = new Map<string, Schema>();
+  for (const [root, kind] of Object.entries(roots)) {
+    visit(root, found);
+    if (kind !== undefined)
+      found.set(keyOf(root), { ...found.get(keyOf(root)), 'x-kubernetes-group-version-kind': [kind] });
+  }
+  const lines = [...found]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, schema]) => `  ${JSON.stringify(key)}: ${JSON.stringify(schema)},\n`);
+  return `/** Made by generate-schemas.ts; not edited by hand. */
+import type { Schema } from './schema.ts';
+
+export const generatedSchemas: Readonly<Record<string, Schema>> = {
+${lines.join('')}};
+`;
+}
+
+function visit(model: string, found: Map<string, Schema>): void {
+  const key = keyOf(model);
+  if (found.has(key)) return;
+  // Entered first, for models that contain themselves.
+  found.set(key, {});
+  const required = requiredMembers(model);
+  const properties = attributesOf(model).map((attribute) => {
+    for (const reference of attribute.type.match(/\b(?:Core)?V1\w+/g) ?? [])
+      if (reference !== 'V1MicroTime') visit(reference, found);
+    return [attribute.baseName, memberSchema(model, attribute)] as const;
+  });
+  found.set(key, {
+    type: 'object',
+    ...(required.length > 0 ? { required } : {}),
+    properties: Object.fromEntries(properties),
+  });
+}
+
+function memberSchema(model: string, { baseName, type, format }: Attribute): Schema {
+  if (quantityMaps.test(baseName) && type.startsWith('{')) return { type: 'object', additionalProperties: quantity };
+  if (quantityTexts.test(baseName) && type === 'string') return quantity;
+  const own = `${model}.${baseName}`;
+  const mergeKey = mergeKeys[own] ?? mergeKeys[baseName];
+  const merges = type.startsWith('Array<') && (mergeKey !== undefined || mergedSets.has(baseName));
+  const strategies = [
+    ...(merges ? ['merge'] : []),
+    ...(retainKeys.has(own) || retainKeys.has(baseName) ? ['retainKeys'] : []),
+  ];
+  return annotated(typeSchema(type, format), {
+    ...(strategies.length > 0 ? { 'x-kubernetes-patch-strategy': strategies.join(',') } : {}),
+    ...(merges && mergeKey !== undefined ? { 'x-kubernetes-patch-merge-key': mergeKey } : {}),
+  });
+}
+
+function typeSchema(type: string, format: string): Schema {
+  const item = /^Array<(.+)>$/.exec(type)?.[1];
+  if (item !== undefined) return { type: 'array', items: typeSchema(item, format) };
+  const value = /^\{ \[key: string\]: (.+); \}$/.exec(type)?.[1];
+  if (value !== undefined) return { type: 'object', additionalProperties: typeSchema(value, format) };
+  switch (type) {
+    case 'string':
+      return format === '' ? { type: 'string' } : { type: 'string', format };
+    case 'boolean':
+      return { type: 'boolean' };
+    case 'number':
+      return format.startsWith('int') ? { type: 'integer', format } : { type: 'number' };
+    case 'Date':
+    case 'V1MicroTime':
+      return { type: 'string', format: 'date-time' };
+    case 'IntOrString':
+      return intOrString;
+    case 'any':
+      return { type: 'object' };
+    default:
+      return refTo(keyOf(type));
+  }
+}
+
+/** `V1PodSpec` to `io.k8s.api.core.v1.PodSpec`. */
+function keyOf(model: string): string {
+  const name = model.replace(/^(Core)?V1/, '');
+  if (metaModels.test(name)) return `io.k8s.apimachinery.pkg.apis.meta.v1.${name}`;
+  if (/^(RollingUpdate)?(Deployment|StatefulSet)/.test(name)) return `io.k8s.api.apps.v1.${name}`;
+  if (name.startsWith('Lease')) return `io.k8s.api.coordination.v1.${name}`;
+  return `io.k8s.api.core.v1.${name}`;
+}
+
+function attributesOf(model: string): Attribute[] {
+  const models = clientNode as unknown as Record<string, { getAttributeTypeMap(): Attribute[] } | undefined>;
+  const found = models[model];
+  if (found === undefined) throw new Error(`client-node has no model ${model}`);
+  return found.getAttributeTypeMap();
+}
+
+/** Only the declarations say which members must be there: theirs has no question mark. */
+function requiredMembers(model: string): string[] {
+  const library = dirname(fileURLToPath(import.meta.resolve('@kubernetes/client-node')));
+  const declaration = readFileSync(join(library, 'gen', 'models', `${model}.d.ts`), 'utf8');
+  return [...declaration.matchAll(/^ {4}'(\w+)': /gm)].map((match) => match[1]!);
+}
+
+if (import.meta.main) writeFileSync(new URL('schemas.gen.ts', import.meta.url), generateSchemas());

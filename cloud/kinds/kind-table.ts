@@ -1,0 +1,2 @@
+import { kindByPlural, kinds } from './registry.ts';
+export const kindTable = { kinds, kindByPlural, schemas: {}, unknownFields: () => [], structuralFaults: () => [] };

@@ -1,0 +1,133 @@
+/** OpenAPI schemas of OpenYurt's kinds. Source: openyurtio/openyurt pkg/apis/apps, v1beta1 and v1beta2. */
+import { annotated, refTo, type Schema } from './schema.ts';
+
+const text: Schema = { type: 'string' };
+const integer: Schema = { type: 'integer', format: 'int32' };
+const flag: Schema = { type: 'boolean' };
+const time: Schema = { type: 'string', format: 'date-time' };
+const texts: Schema = { type: 'array', items: text };
+const textMap: Schema = { type: 'object', additionalProperties: text };
+const metadata = refTo('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
+const labelSelector = refTo('io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector');
+
+const described = (schema: Schema, description: string): Schema => annotated(schema, { description });
+const listOf = (items: Schema): Schema => ({ type: 'array', items });
+
+function record(properties: Record<string, Schema>, required: string[] = [], description?: string): Schema {
+  return {
+    type: 'object',
+    ...(description === undefined ? {} : { description }),
+    ...(required.length > 0 ? { required } : {}),
+    properties,
+  };
+}
+
+const condition = record({
+  type: text,
+  status: text,
+  reason: text,
+  message: text,
+  lastTransitionTime: time,
+});
+
+const nodePoolSpec = record({
+  type: described(text, 'Edge or Cloud; cannot be changed.'),
+  hostNetwork: described(flag, 'Pods of this pool use the network of their node; cannot be changed.'),
+  labels: described(textMap, 'Copied to the nodes of the pool, over what they have.'),
+  annotations: described(textMap, 'Copied to the nodes of the pool, over what they have.'),
+  taints: described(listOf(refTo('io.k8s.api.core.v1.Taint')), 'Copied to the nodes of the pool.'),
+  interConnectivity: described(flag, 'The nodes of the pool reach each other; cannot be changed.'),
+  enableLeaderElection: described(flag, 'The nodes choose leaders that fetch pool-wide data for all.'),
+  leaderElectionStrategy: described(text, 'random, or mark: only nodes that leaderNodeLabelSelector selects.'),
+  leaderNodeLabelSelector: described(textMap, 'Labels of the nodes that may lead, with strategy mark.'),
+  leaderReplicas: described(integer, 'How many leaders; at least 1.'),
+  poolScopeMetadata: described(
+    listOf(record({ group: text, version: text, resource: text }, ['group', 'version', 'resource'])),
+    'Resources that the pool shares; services and endpointslices always are.',
+  ),
+});
+
+const nodePoolStatus = record(
+  {
+    readyNodeNum: described(integer, 'Nodes of the pool that are ready.'),
+    unreadyNodeNum: described(integer, 'Nodes of the pool that are not.'),
+    nodes: described(texts, 'Names of the nodes of the pool, sorted.'),
+    leaderEndpoints: listOf(record({ nodeName: text, address: text }, ['nodeName', 'address'])),
+    leaderNum: integer,
+    leaderLastElectedTime: time,
+    conditions: listOf(condition),
+  },
+  ['readyNodeNum', 'unreadyNodeNum'],
+);
+
+const workloadTemplate = record(
+  {
+    deploymentTemplate: record({ metadata, spec: refTo('io.k8s.api.apps.v1.DeploymentSpec') }, ['spec']),
+    statefulSetTemplate: record({ metadata, spec: refTo('io.k8s.api.apps.v1.StatefulSetSpec') }, ['spec']),
+  },
+  [],
+  'Exactly one of deploymentTemplate and statefulSetTemplate.',
+);
+
+const tweaks = record({
+  replicas: described(integer, 'Replicas in the pools that this tweak is for.'),
+  containerImages: described(
+    listOf(record({ name: text, targetImage: text }, ['name', 'targetImage'])),
+    'Images by container name, init containers included.',
+  ),
+  patches: described(
+    listOf(
+      record(
+        {
+          path: described(text, 'JSON pointer into the workload, below /metadata or /spec.'),
+          operation: { ...text, enum: ['add', 'remove', 'replace'] },
+          value: described({}, 'Any JSON; {{nodepool-name}} stands for the name of the pool.'),
+        },
+        ['path', 'operation'],
+      ),
+    ),
+    'Applied after replicas and images, together with those of all other tweaks of the pool (RFC 6902).',
+  ),
+});
+
+const yurtAppSetSpec = record(
+  {
+    workload: record(
+      {
+        workloadTemplate,
+        workloadTweaks: described(
+          listOf(record({ nodepoolSelector: labelSelector, pools: texts, tweaks }, ['tweaks'])),
+          'What differs from pool to pool; of two tweaks for the same pool the later wins.',
+        ),
+      },
+      ['workloadTemplate'],
+    ),
+    nodepoolSelector: described(labelSelector, 'Pools by label; without it none, empty all.'),
+    pools: described(texts, 'Pools by name, together with those selected.'),
+    revisionHistoryLimit: integer,
+  },
+  ['workload'],
+);
+
+const yurtAppSetStatus = record({
+  observedGeneration: { type: 'integer', format: 'int64' },
+  collisionCount: integer,
+  currentRevision: text,
+  readyWorkloads: integer,
+  updatedWorkloads: integer,
+  totalWorkloads: integer,
+  conditions: listOf(condition),
+});
+
+export const openYurtSchemas: Readonly<Record<string, Schema>> = {
+  'io.openyurt.apps.v1beta2.NodePool': {
+    ...record({ apiVersion: text, kind: text, metadata, spec: nodePoolSpec, status: nodePoolStatus }),
+    description: 'Nodes of one region or site.',
+    'x-kubernetes-group-version-kind': [{ group: 'apps.openyurt.io', version: 'v1beta2', kind: 'NodePool' }],
+  },
+  'io.openyurt.apps.v1beta1.YurtAppSet': {
+    ...record({ apiVersion: text, kind: text, metadata, spec: yurtAppSetSpec, status: yurtAppSetStatus }, ['spec']),
+    description: 'One workload in several pools, with what differs in each.',
+    'x-kubernetes-group-version-kind': [{ group: 'apps.openyurt.io', version: 'v1beta1', kind: 'YurtAppSet' }],
+  },
+};
