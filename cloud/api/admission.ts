@@ -24,7 +24,11 @@ const statusOnCreate: ReadonlySet<string> = new Set(['io.k8s.api.core.v1.Node'])
 
 /** The body as an object of the path's kind, in the path's namespace. */
 export async function decodeObject(call: Call): Promise<KubeObject> {
-  return addressed(call, asTypedObject(decodeBody(await call.body(), call.contentType)));
+  const body = decodeBody(await call.body(), call.contentType);
+  const { kind } = call;
+  // As upstream: what a built-in kind's object leaves out of its type is taken from the path.
+  const untyped = kind.builtin && isRecord(body) && !body.kind && !body.apiVersion;
+  return addressed(call, asTypedObject(untyped ? { ...body, apiVersion: apiVersionOf(kind), kind: kind.kind } : body));
 }
 
 /** Refuses an object that is not of the kind, or not at the place, that the path names. */
@@ -155,6 +159,10 @@ function withoutNulls(value: unknown): unknown {
       .filter(([, member]) => member !== null)
       .map(([key, member]) => [key, withoutNulls(member)]),
   );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function withoutUndefined<T extends object>(value: T): T {

@@ -5,7 +5,7 @@ import { mergePatch, mergePatchMediaType } from '../../protocol/merge-patch.ts';
 import { decodeJson } from './body.ts';
 import { bounds } from './bounds.ts';
 import { mediaTypeOf } from './negotiation.ts';
-import { badRequest, refuse } from './status.ts';
+import { badRequest, refuse, type StatusError } from './status.ts';
 import { strategicMergePatch, strategicMergePatchMediaType } from './strategic-merge.ts';
 
 const jsonPatchMediaType = 'application/json-patch+json';
@@ -50,22 +50,30 @@ function jsonPatchOf(patch: unknown): Patch {
       'RequestEntityTooLarge',
       `The allowed maximum operations in a JSON patch is ${bounds.jsonPatchOperationsMax}, got ${patch.length}`,
     );
+  for (const operation of patch as unknown[]) requireOperation(operation);
   return (object) => {
     try {
       return jsonPatch.applyPatch(object, patch as Operation[], true, false, true).newDocument;
     } catch (error) {
       if (!(error instanceof jsonPatch.JsonPatchError)) {
-        if (error instanceof TypeError) throw badRequest(`the JSON patch is malformed: ${error.message}`);
+        // What it stumbles over is the client's path into a value that has no members.
+        if (error instanceof TypeError) throw unfitting(error.message);
         throw error;
       }
       const at = (error.operation as Operation | undefined)?.path;
-      const sentence = error.message.split('\n', 1)[0];
-      throw refuse(
-        'Invalid',
-        `the JSON patch does not fit the object${at === undefined ? '' : ` at ${at}`}: ${sentence}`,
-      );
+      throw unfitting(error.message.split('\n', 1)[0]!, at);
     }
   };
+}
+
+function unfitting(sentence: string, at?: string): StatusError {
+  return refuse('Invalid', `the JSON patch does not fit the object${at === undefined ? '' : ` at ${at}`}: ${sentence}`);
+}
+
+function requireOperation(operation: unknown): void {
+  const { op, path } = (operation ?? {}) as { op?: unknown; path?: unknown };
+  if (typeof op !== 'string' || typeof path !== 'string')
+    throw badRequest('each operation of a JSON patch must be an object with an op and a path');
 }
 
 function requireObject(patch: Json, what: string): void {

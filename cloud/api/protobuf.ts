@@ -164,7 +164,11 @@ function decodeMessage(message: Message, bytes: Buffer, depth: number): Record<s
       const list = (result[name] ?? []) as unknown[];
       list.push(decodeValue(type, value, depth));
       result[name] = list;
-    } else result[name] = decodeValue(type, value, depth);
+    } else {
+      const decoded = decodeValue(type, value, depth);
+      // Go writes absent texts as empty ones, and an absent time as zero.
+      if (decoded !== '' && decoded !== undefined) result[name] = decoded;
+    }
   }
   return result;
 }
@@ -187,8 +191,8 @@ function decodeValue(type: Exclude<FieldType, { map: unknown }>, value: bigint |
   if (!Buffer.isBuffer(value)) throw malformed();
   if (type === 'string') return value.toString('utf8');
   if (type === 'bytes') return value.toString('base64');
-  // A zero time is how Go writes an absent one; the server sets these anyway.
-  if (type === 'time') return null;
+  // Times are written by the server alone.
+  if (type === 'time') return undefined;
   return decodeMessage(type, value, depth + 1);
 }
 
