@@ -37,8 +37,9 @@ export interface PodLoopConfig extends BackoffLimits {
   nodeName: string;
   /** The node's own address, told in pod statuses. */
   hostIP: string;
-  /** Pause after a step that failed for a reason of ours: a full disk, a broken store. */
+  /** Pause after a step that failed for a reason of ours: a full disk, a broken store. Doubles while it fails. */
   stepRetryMs: number;
+  stepRetryMaxMs: number;
   /** Between two tries to write files of which a ConfigMap or Secret is missing; news of it end the pause. */
   filesRetryMs: number;
   /** First pause between two tries to get an image; doubles up to `backoffMaxMs`. */
@@ -79,6 +80,8 @@ export class PodLoop {
   #fetchScope = new AbortController();
   /** A change of the record that the store would not take yet. */
   #unsaved = false;
+  /** Steps that failed one after the other. */
+  #failures = 0;
   #lastStatus = '';
 
   constructor(
@@ -100,8 +103,12 @@ export class PodLoop {
   /** Tells what the pod should come to; harmless when nothing changed. */
   aim(target: PodTarget): void {
     const before = this.target;
+    // Only news end a pause after a failure.
+    if (sameTarget(before, target)) return;
     if (target.kind !== 'run') {
-      this.target = target;
+      // A pod that vanished from the view is told as gone by what was last known of it.
+      const known = before.kind === 'run' ? before.desired.pod : before.kind === 'gone' ? before.pod : undefined;
+      this.target = target.kind === 'gone' && known !== undefined ? { pod: known, ...target } : target;
       this.#fetchScope.abort();
     } else if (before.kind === 'run' && sameFiles(before.desired.files, target.desired.files)) {
       this.target = { kind: 'run', desired: { pod: target.desired.pod, files: before.desired.files } };
@@ -122,8 +129,7 @@ export class PodLoop {
     const onAbort = () => this.wake();
     signal.addEventListener('abort', onAbort, { once: true });
     while (this.ended === undefined && !signal.aborted) {
-      const decision = this.#decide();
-      const pauseMs = await this.#execute(decision, signal);
+      const pauseMs = await this.#round(signal);
       if (this.ended === undefined && pauseMs !== 0) await this.#alarm.wait(this.env, pauseMs);
     }
     signal.removeEventListener('abort', onAbort);
@@ -201,8 +207,13 @@ export class PodLoop {
     void fetching.finally(() => this.#fetches.delete(fetching));
   }
 
+  /** An event that cannot be told, for the outbox is full, is no reason to stop caring for the pod. */
   event(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.ports.output.podEvent(pod, { type, reason, message });
+    try {
+      this.ports.output.podEvent(pod, { type, reason, message });
+    } catch (error) {
+      this.env.log.warn('pod event lost', { err: error, reason });
+    }
   }
 
   #decide(): PodDecision {
@@ -214,21 +225,40 @@ export class PodLoop {
     return decidePod({ target, record, observed, nowMs: env.clock.monotonic(), killRepeatMs: config.killRepeatMs });
   }
 
-  /** Resolves to how long to wait for news: 0 not at all, undefined without end. */
-  async #execute(decision: PodDecision, signal: AbortSignal): Promise<number | undefined> {
+  /** Decides and does. Resolves to how long to wait for news: 0 not at all, undefined without end. */
+  async #round(signal: AbortSignal): Promise<number | undefined> {
+    let decision: PodDecision | undefined;
     try {
-      if (this.#unsaved && this.record !== undefined) await this.#store();
+      decision = this.#decide();
       for (const step of decision.steps) {
         if (signal.aborted) return 0;
         await executeStep(this, step);
       }
+      this.#failures = 0;
     } catch (error) {
-      this.env.log.warn('pod step failed', { err: error, steps: decision.steps.map(({ kind }) => kind) });
-      return this.config.stepRetryMs;
+      const { stepRetryMs, stepRetryMaxMs } = this.config;
+      const pauseMs = Math.min(stepRetryMs * 2 ** this.#failures, stepRetryMaxMs);
+      this.#failures += 1;
+      this.env.log.warn('pod step failed', { err: error, steps: decision?.steps.map(({ kind }) => kind), pauseMs });
+      return pauseMs;
     }
     if (decision.steps.length > 0) return 0;
-    if (decision.wakeAtMs === undefined) return undefined;
-    return Math.max(1, decision.wakeAtMs - this.env.clock.monotonic());
+    const stored = await this.#storePending();
+    const { wakeAtMs } = decision;
+    const pauseMs = wakeAtMs === undefined ? undefined : Math.max(1, wakeAtMs - this.env.clock.monotonic());
+    return stored ? pauseMs : Math.min(pauseMs ?? Number.POSITIVE_INFINITY, this.config.stepRetryMs);
+  }
+
+  /** False while the store does not take the record. What needs it durable saves by itself and fails. */
+  async #storePending(): Promise<boolean> {
+    if (!this.#unsaved || this.record === undefined || this.ended !== undefined) return true;
+    try {
+      await this.#store();
+      return true;
+    } catch (error) {
+      this.env.log.warn('pod record not stored', { err: error });
+      return false;
+    }
   }
 
   async #store(): Promise<void> {
@@ -241,8 +271,12 @@ export class PodLoop {
     const status = podStatus(record, this.config.hostIP);
     const text = JSON.stringify(status);
     if (text === this.#lastStatus) return;
-    this.#lastStatus = text;
-    this.ports.output.podStatus(record.pod, status);
+    try {
+      this.ports.output.podStatus(record.pod, status);
+      this.#lastStatus = text;
+    } catch (error) {
+      this.env.log.warn('pod status not told', { err: error });
+    }
   }
 }
 
@@ -250,6 +284,13 @@ function identityOf(target: PodTarget, record: PodRecord | undefined): { namespa
   if (record !== undefined) return record;
   const pod = target.kind === 'run' ? target.desired.pod : target.kind === 'gone' ? target.pod : undefined;
   return { namespace: pod?.metadata.namespace ?? 'default', name: pod?.metadata.name ?? '' };
+}
+
+function sameTarget(a: PodTarget, b: PodTarget): boolean {
+  if (a.kind === 'run' && b.kind === 'run')
+    return a.desired.pod === b.desired.pod && a.desired.files === b.desired.files;
+  if (a.kind === 'gone' && b.kind === 'gone') return b.pod === undefined || a.pod === b.pod;
+  return a.kind === b.kind && a.kind === 'pause';
 }
 
 function sameFiles(

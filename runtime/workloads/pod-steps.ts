@@ -62,11 +62,13 @@ const executors: Executors = {
       // News that came meanwhile are prepared in the next round.
       loop.filesReady = loop.target.kind === 'run' && loop.target.desired.files === desired.files;
     } catch (error) {
-      if (codeOf(error) !== 'E_POD_INVALID') throw error;
+      const invalid = codeOf(error) === 'E_POD_INVALID';
+      const reason = invalid ? 'CreateContainerConfigError' : 'CreateContainerError';
       loop.filesRetryAtMs = loop.env.clock.monotonic() + loop.config.filesRetryMs;
-      const { message } = error as Error;
+      const { message } = asAppError(error, 'E_POD_START', 'cannot write the files of the pod');
       const told = loop.record!.containers.some(({ state }) => state.waiting?.message === message);
-      loop.update((record) => ({ ...record, containers: record.containers.map((own) => misconfigured(own, message)) }));
+      const state: ContainerState = { waiting: { reason, message } };
+      loop.update((record) => ({ ...record, containers: record.containers.map((own) => unlessStarted(own, state)) }));
       if (!told) loop.event(loop.record!.pod, 'Warning', 'Failed', message);
     }
   },
@@ -184,8 +186,7 @@ async function spawn(
   try {
     process = await loop.ports.processes.spawn(request, loop.exitListener(name, instanceId));
   } catch (error) {
-    loop.observe(name, { alive: false });
-    return startFailed(loop, name, asAppError(error, 'E_POD_START', `cannot start container ${name}`));
+    return startFailed(loop, name, error);
   }
   loop.observe(name, { startedAtMs: loop.env.clock.monotonic() });
   loop.event(loop.record!.pod, 'Normal', 'Started', `started container ${name}`);
@@ -196,10 +197,10 @@ async function spawn(
 }
 
 async function startFailed(loop: PodLoop, name: string, error: unknown): Promise<void> {
-  const code = codeOf(error);
-  if (code !== 'E_POD_START' && code !== 'E_POD_INVALID') throw error;
-  const reason = code === 'E_POD_START' ? 'RunContainerError' : 'CreateContainerConfigError';
-  const { message } = error as Error;
+  const { code, message } = asAppError(error, 'E_POD_START', `cannot start container ${name}`);
+  const reason = code === 'E_POD_INVALID' ? 'CreateContainerConfigError' : 'RunContainerError';
+  // The image may have been damaged meanwhile: the next try asks for it anew.
+  loop.observe(name, { alive: false, image: { kind: 'none' } });
   const known = containerOf(loop, name).state.waiting?.message === message;
   const nowMs = loop.env.clock.now();
   await loop.save(
@@ -293,7 +294,6 @@ function renewed(name: string, before: ContainerRecord | undefined): ContainerRe
   return { ...fresh, restartCount: before.restartCount, ...(lastState === undefined ? {} : { lastState }) };
 }
 
-function misconfigured(own: ContainerRecord, message: string): ContainerRecord {
-  if (own.phase !== 'waiting') return own;
-  return { ...own, state: { waiting: { reason: 'CreateContainerConfigError', message } } };
+function unlessStarted(own: ContainerRecord, state: ContainerState): ContainerRecord {
+  return own.phase === 'waiting' ? { ...own, state } : own;
 }

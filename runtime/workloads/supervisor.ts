@@ -27,6 +27,7 @@ export const supervisorDefaults = {
   backoffMaxMs: 300_000,
   backoffResetMs: 600_000,
   stepRetryMs: 1_000,
+  stepRetryMaxMs: 30_000,
   filesRetryMs: 10_000,
   imageRetryMs: 10_000,
   killRepeatMs: 10_000,

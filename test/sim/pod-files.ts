@@ -28,6 +28,12 @@ export class SimPodFiles {
     return [...this.#sources.keys()];
   }
 
+  /** Everything is gone, as with a new drive. */
+  lose(): void {
+    this.#sources.clear();
+    this.#logs.clear();
+  }
+
   /** Appends to a log as a child does. */
   write(logFile: string, text: string): void {
     this.#logs.set(logFile, (this.#logs.get(logFile) ?? '') + text);

@@ -15,9 +15,10 @@ import type {
   Processes,
   SpawnRequest,
 } from '../../../runtime/workloads/ports.ts';
-import { Supervisor, supervisorDefaults } from '../../../runtime/workloads/supervisor.ts';
+import { Supervisor, type SupervisorConfig, supervisorDefaults } from '../../../runtime/workloads/supervisor.ts';
 import { describePodRecords } from '../../contract/pod-records.ts';
 import { SimDisk } from '../../sim/disk.ts';
+import { withoutRealWorld } from '../../sim/guard.ts';
 import { SimPodFiles } from '../../sim/pod-files.ts';
 import { type SimProcess, SimProcesses, type SimProgram } from '../../sim/processes.ts';
 import type { SimRandom } from '../../sim/random.ts';
@@ -61,7 +62,7 @@ class Terminal {
   }
 
   /** The next life, with the view `desired`, or with none. */
-  async boot(desired: readonly DesiredPod[] | undefined): Promise<void> {
+  async boot(desired: readonly DesiredPod[] | undefined, config: Partial<SupervisorConfig> = {}): Promise<void> {
     const env = this.host.boot();
     const ports = {
       processes: this.#tamper(this.processes.port()),
@@ -74,7 +75,8 @@ class Terminal {
         podEvent: () => {},
       },
     };
-    this.supervisor = new Supervisor(env, ports, { ...supervisorDefaults, nodeName: 'gate', hostIP: '192.0.2.1' });
+    const whole = { ...supervisorDefaults, nodeName: 'gate', hostIP: '192.0.2.1', ...config };
+    this.supervisor = new Supervisor(env, ports, whole);
     await this.world.settle(this.supervisor.start(), minuteMs);
     if (desired !== undefined) this.supervisor.apply(desired);
   }
@@ -222,7 +224,11 @@ async function expectSame(
   }
 }
 
-async function simulate(seed: string, tamper?: Tamper): Promise<string> {
+function simulate(seed: string, tamper?: Tamper): Promise<string> {
+  return withoutRealWorld(() => simulateUnguarded(seed, tamper));
+}
+
+async function simulateUnguarded(seed: string, tamper?: Tamper): Promise<string> {
   const terminal = new Terminal(seed, tamper);
   const { world } = terminal;
   const view = new Map<Kind, DesiredPod>();
@@ -285,9 +291,8 @@ describe('the checkers notice', () => {
     ['a runtime that never sends SIGKILL', /left behind|orphans|records/, gentle],
   ];
   test.each(variants)('%s', async (_name, sentence, tamper) => {
-    const outcomes = await Promise.all(
-      Array.from({ length: 8 }, (_unused, index) => simulate(`broken-${index}`, tamper).catch(String)),
-    );
+    const outcomes: string[] = [];
+    for (let index = 0; index < 8; index += 1) outcomes.push(await simulate(`broken-${index}`, tamper).catch(String));
     expect(outcomes.some((outcome) => sentence.test(outcome))).toBe(true);
   });
 });
@@ -351,10 +356,59 @@ test('a full disk starts nothing and loses nothing; with space again the pod run
   await terminal.world.run(terminal.world.nowMs + minuteMs);
   expect(terminal.processes.living()).toEqual([]);
   terminal.disk.full = false;
-  await terminal.world.until('the pod', () => terminal.leaders('steady').length === 1, 10_000);
+  await terminal.world.until('the pod', () => terminal.leaders('steady').length === 1, minuteMs);
   await terminal.world.run(terminal.world.nowMs + minuteMs);
   expect(terminal.faults).toEqual([]);
   expect(terminal.processes.living()).toHaveLength(1);
+});
+
+test('a pod can be ended while the disk is full', async () => {
+  const terminal = new Terminal('full end');
+  terminal.imageLocal = true;
+  await terminal.boot([podOfKind('steady', 1)]);
+  await terminal.world.until('the pod', () => terminal.leaders('steady').length === 1, 10_000);
+  terminal.disk.full = true;
+  terminal.supervisor.apply([]);
+  await terminal.world.until('its end', () => terminal.processes.living().length === 0, minuteMs);
+  terminal.disk.full = false;
+  await terminal.world.until('the news of it', () => terminal.gone.has('steady-1'), minuteMs);
+});
+
+test('a pod that makes no sense disturbs no other', async () => {
+  const terminal = new Terminal('nonsense');
+  terminal.imageLocal = true;
+  const nonsense = podOfKind('once', 1);
+  nonsense.pod.spec = {} as Pod['spec'];
+  await terminal.boot([nonsense, podOfKind('steady', 1)]);
+  await terminal.world.run(terminal.world.nowMs + 5 * minuteMs);
+  expect(terminal.leaders('steady')).toHaveLength(1);
+  terminal.supervisor.apply([podOfKind('steady', 1)]);
+  await terminal.world.until('its end', () => terminal.gone.has('once-1'), minuteMs);
+});
+
+test('a pod above the bound waits until another is gone', async () => {
+  const terminal = new Terminal('bound');
+  terminal.imageLocal = true;
+  const [first, second] = [podOfKind('steady', 1), podOfKind('stubborn', 1)];
+  await terminal.boot([first, second], { podsMax: 1 });
+  await terminal.world.run(terminal.world.nowMs + minuteMs);
+  expect(terminal.processes.living().map(({ request }) => podOf(request))).toEqual(['steady']);
+  terminal.supervisor.apply([second]);
+  await terminal.world.until('the second', () => terminal.leaders('stubborn').length === 1, minuteMs);
+  expect(terminal.leaders('steady')).toEqual([]);
+});
+
+test('two pods of one name never run at once, and the second gets the address of the first', async () => {
+  const terminal = new Terminal('namesakes');
+  terminal.imageLocal = true;
+  await terminal.boot([podOfKind('stubborn', 1)]);
+  await terminal.world.until('the first', () => terminal.processes.living().length === 1, minuteMs);
+  const [first] = terminal.supervisor.pods();
+  terminal.supervisor.apply([podOfKind('stubborn', 2)]);
+  await terminal.world.until('the second', () => terminal.supervisor.pods()[0]?.uid === 'stubborn-2', minuteMs);
+  await terminal.world.until('its start', () => terminal.processes.living().length === 1, minuteMs);
+  expect(terminal.faults).toEqual([]);
+  expect(terminal.supervisor.pods()[0]!.podIP).toBe(first!.podIP);
 });
 
 test('a stop without keeping pods ends them gracefully, and the next start brings them back without back-off', async () => {
