@@ -52,7 +52,12 @@ export class Hub {
     };
     this.views = new Views(env, ports.store, this.journal, state, onFailure);
     this.sessions = new Sessions(env, config, this.views, state, new NodeReports(env, ports.store, this.journal));
-    this.#controllers = new Controllers(env, { store: ports.store, contacts: this.sessions, images: ports.images });
+    this.#controllers = new Controllers(env, {
+      store: ports.store,
+      contacts: this.sessions,
+      images: ports.images,
+      onFailure,
+    });
   }
 
   /** Loads the state and starts everything; terminals may be accepted once it resolves. */

@@ -8,9 +8,8 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Agent, request } from 'undici';
-import { parse } from 'yaml';
 import { Child } from './child.ts';
+import { HubClient } from './hub-client.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const stileBin = join(root, 'cloud/bin/stile.mjs');
@@ -26,11 +25,6 @@ export interface Terminal {
   name: string;
   dataDir: string;
   child: Child;
-}
-
-interface Kubeconfig {
-  clusters: { cluster: { 'certificate-authority-data': string } }[];
-  users: { user: { 'client-certificate-data': string; 'client-key-data': string } }[];
 }
 
 /** How long anything may take before a test is hung, not slow. */
@@ -123,21 +117,11 @@ export class House {
 
   /** GET of one of the hub's own endpoints, as the administrator. */
   async fromHub<T>(path: string): Promise<T> {
-    const { clusters, users } = parse(await readFile(this.kubeconfig, 'utf8')) as Kubeconfig;
-    const decode = (text: string) => Buffer.from(text, 'base64');
-    const tls = {
-      ca: decode(clusters[0]!.cluster['certificate-authority-data']),
-      cert: decode(users[0]!.user['client-certificate-data']),
-      key: decode(users[0]!.user['client-key-data']),
-    };
-    const agent = new Agent({ connect: tls });
+    const client = new HubClient(this);
     try {
-      const { statusCode, body } = await request(`${this.url}${path}`, { dispatcher: agent });
-      const text = await body.text();
-      if (statusCode !== 200) throw new Error(`${path} answered ${statusCode}: ${text}`);
-      return JSON.parse(text) as T;
+      return await client.get<T>(path);
     } finally {
-      await agent.close();
+      await client.close();
     }
   }
 

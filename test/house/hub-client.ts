@@ -1,0 +1,58 @@
+/** Plain requests to a house's hub as its administrator, on connections of their own: for tests that count answers. */
+import { readFileSync } from 'node:fs';
+import { Agent, request } from 'undici';
+import { parse } from 'yaml';
+import type { House } from './house.ts';
+
+interface Kubeconfig {
+  clusters: { cluster: { 'certificate-authority-data': string } }[];
+  users: { user: { 'client-certificate-data': string; 'client-key-data': string } }[];
+}
+
+export class HubClient {
+  readonly #agent: Agent;
+  readonly #url: string;
+
+  constructor(house: Pick<House, 'kubeconfig' | 'url'>) {
+    const { clusters, users } = parse(readFileSync(house.kubeconfig, 'utf8')) as Kubeconfig;
+    const decode = (text: string) => Buffer.from(text, 'base64');
+    this.#url = house.url;
+    this.#agent = new Agent({
+      connect: {
+        ca: decode(clusters[0]!.cluster['certificate-authority-data']),
+        cert: decode(users[0]!.user['client-certificate-data']),
+        key: decode(users[0]!.user['client-key-data']),
+      },
+    });
+  }
+
+  async get<T>(path: string): Promise<T> {
+    const { statusCode, text } = await this.#ask('GET', path);
+    if (statusCode !== 200) throw new Error(`${path} answered ${statusCode}: ${text}`);
+    return JSON.parse(text) as T;
+  }
+
+  /** Resolves to the status of the answer. */
+  async create(path: string, object: unknown): Promise<number> {
+    return (await this.#ask('POST', path, object)).statusCode;
+  }
+
+  async remove(path: string): Promise<number> {
+    return (await this.#ask('DELETE', path)).statusCode;
+  }
+
+  close(): Promise<void> {
+    return this.#agent.destroy();
+  }
+
+  async #ask(method: 'GET' | 'POST' | 'DELETE', path: string, object?: unknown) {
+    const { statusCode, body } = await request(`${this.#url}${path}`, {
+      dispatcher: this.#agent,
+      method,
+      ...(object === undefined
+        ? {}
+        : { body: JSON.stringify(object), headers: { 'content-type': 'application/json' } }),
+    });
+    return { statusCode, text: await body.text() };
+  }
+}
