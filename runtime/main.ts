@@ -10,6 +10,7 @@ import { systemRandom } from '../protocol/node/random.ts';
 import { webSocketDialer } from '../protocol/node/websocket.ts';
 import { programVersion } from '../protocol/program-version.ts';
 import { type Arguments, parseArguments, usage } from './arguments.ts';
+import { Destinations } from './identity/destinations.ts';
 import { enrolOverHttps } from './identity/enrol-over-https.ts';
 import { enrol, type Identity, loadIdentity } from './identity/identity.ts';
 import { blobsOverHttps } from './images/blob-source.ts';
@@ -47,10 +48,16 @@ async function runTerminal(options: Arguments): Promise<void> {
   const journal = await SqliteJournal.open(join(dataDir, 'state.db'), randomHex(env.random, 16));
   try {
     const { identity, machine } = await identify(env, options, dataDir);
-    const images = await openImages(env, dataDir, identity, options.hub);
+    const destinations = new Destinations(dataDir, env.log, identity, hostOf(options.hub));
+    const images = await ImageStore.open(env, {
+      dataDir,
+      architecture: architecture(),
+      source: blobsOverHttps(identity),
+      destinations: () => destinations.list(),
+    });
     try {
       const store = await NodeStore.open(env.clock, journal);
-      await serve(env, { dataDir, identity, machine, images, store, hub: options.hub });
+      await serve(env, { dataDir, identity, machine, images, store, destinations });
     } finally {
       await images.close();
     }
@@ -84,7 +91,6 @@ async function identify(
       `this terminal has not joined yet: give --hub URL and --token T (from: stile token create --pool P)`,
     );
   const identity = await enrol(env, { hubUrl: options.hub, token, name, dataDir, info: machine.info }, enrolOverHttps);
-  env.log.info('joined', { node: identity.name, pool: identity.pool });
   return { identity, machine };
 }
 
@@ -96,19 +102,13 @@ async function readToken(path: string): Promise<string> {
   }
 }
 
-/** An address given on the command line is tried first: it is how an operator corrects one that went stale. */
-function destinationsOf(identity: Identity, hub: string | undefined): string[] {
-  const given = hub === undefined ? [] : [new URL(hub).host];
-  return [...new Set([...given, ...identity.destinations])];
-}
-
-function openImages(env: Env, dataDir: string, identity: Identity, hub: string | undefined): Promise<ImageStore> {
-  return ImageStore.open(env, {
-    dataDir,
-    architecture: architecture(),
-    source: blobsOverHttps(identity),
-    destinations: () => destinationsOf(identity, hub),
-  });
+/** `--hub` names a URL; what is dialled is its host and port. Errors: `E_USAGE`. */
+function hostOf(hub: string | undefined): string | undefined {
+  if (hub === undefined) return undefined;
+  const url = URL.parse(hub);
+  if (url?.protocol !== 'https:' || url.host === '')
+    throw new AppError('E_USAGE', `--hub takes https://HOST:PORT, not ${JSON.stringify(hub)}`);
+  return url.port === '' ? `${url.host}:443` : url.host;
 }
 
 interface Parts {
@@ -117,11 +117,11 @@ interface Parts {
   machine: Machine;
   images: ImageStore;
   store: NodeStore;
-  hub: string | undefined;
+  destinations: Destinations;
 }
 
 /** Runs until SIGTERM or SIGINT, then ends pods and link in order. A second signal ends at once. */
-async function serve(env: Env, { dataDir, identity, machine, images, store, hub }: Parts): Promise<void> {
+async function serve(env: Env, { dataDir, identity, machine, images, store, destinations }: Parts): Promise<void> {
   const stopping = new AbortController();
   const engineArguments = isSea() ? ['run-js'] : [process.argv[1]!, 'run-js'];
   const processes = new ChildProcesses({
@@ -138,7 +138,8 @@ async function serve(env: Env, { dataDir, identity, machine, images, store, hub 
       status: machine.status,
     },
     {
-      dialer: webSocketDialer({ ...identity, destinations: () => destinationsOf(identity, hub) }),
+      dialer: webSocketDialer({ ...identity, destinations: () => destinations.list() }),
+      onAdvertise: (list) => destinations.learn(list),
       store,
       processes,
       images,
@@ -158,6 +159,7 @@ async function serve(env: Env, { dataDir, identity, machine, images, store, hub 
     await new Promise<void>((done) => stopping.signal.addEventListener('abort', () => done(), { once: true }));
   } finally {
     await terminal.stop({ keepPods: false });
+    processes.close();
     process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
   }
   const { reason } = stopping.signal;
