@@ -49,7 +49,7 @@ export function buildProgram(world: World): Command {
 }
 
 function addObjectCommands(program: Command, world: World): void {
-  addFiles(program.command('apply'), true)
+  addFiles(program.command('apply'))
     .description('make the server’s objects what the manifests say')
     .addOption(
       new Option('--dry-run <how>', 'only tell what would happen: at the client, or asked of the server')
@@ -72,7 +72,7 @@ function addObjectCommands(program: Command, world: World): void {
     .option('-A, --all-namespaces', 'of all namespaces')
     .option('-l, --selector <labels>', 'only objects with these labels')
     .action((what, _, command) => describe(world, what, optionsOf(command)));
-  addDeletion(addFiles(program.command('delete'), false))
+  addDeletion(addFiles(program.command('delete')))
     .description('delete objects: -f FILE, KIND NAME... or KIND/NAME...')
     .argument('[what...]')
     .option('--all', 'all objects of the kind in the namespace')
@@ -217,10 +217,10 @@ function addDeleting(noun: Command, world: World, kind: string): void {
     );
 }
 
-function addFiles(command: Command, required: boolean): Command {
-  const option = repeatedOption('-f, --filename <path>', 'a file, a folder or - for standard input; may be repeated');
-  if (required) option.makeOptionMandatory();
-  return command.addOption(option).option('-R, --recursive', 'folders with all that is in them');
+function addFiles(command: Command): Command {
+  return command
+    .addOption(repeatedOption('-f, --filename <path>', 'a file, a folder or - for standard input; may be repeated'))
+    .option('-R, --recursive', 'folders with all that is in them');
 }
 
 function addSelection(command: Command): Command {

@@ -33,13 +33,14 @@ export async function runOnPinnedEngine({ root, launcher, main }) {
 }
 
 function runAsChild(engine, args) {
-  const child = spawn(engine, args, { stdio: 'inherit' });
   const onTerminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY);
+  // Before the child is there: a signal that came in between would end this process and leave the child alone.
   for (const signal of forwardedSignals)
     process.on(signal, () => {
       // On a terminal the child is in the same foreground group and has this one already; twice would mean "force".
       if (!(onTerminal && terminalSignals.includes(signal))) child.kill(signal);
     });
+  const child = spawn(engine, args, { stdio: 'inherit' });
   child.on('error', (error) => fail(`cannot start the pinned engine ${engine}: ${error.message}`));
   child.on('exit', (code, signal) => {
     // 128 + number is how a shell words the end by a signal.

@@ -59,6 +59,8 @@ export async function readManifests(
   world: World,
   options: { filename: string[]; recursive?: boolean },
 ): Promise<Manifest[]> {
+  if (options.filename.length === 0)
+    throw new AppError('E_USAGE', 'name the manifests with -f, --filename <path>: a file, a folder or -');
   const texts = [];
   for (const path of options.filename) texts.push(...(await world.files.read(path, options.recursive ?? false)));
   return parseManifests(texts);

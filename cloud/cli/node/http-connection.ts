@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { HttpMethod, type KubeConfig, RequestContext } from '@kubernetes/client-node';
 import { type Dispatcher, request } from 'undici';
-import { AppError, type ErrorCode } from '../../../protocol/errors.ts';
+import { AppError } from '../../../protocol/errors.ts';
 import type { HubAnswer, HubRequest } from '../../images/hub-http.ts';
 import { failureOfAnswer } from '../failure.ts';
 import type { ApiRequest, Connection } from '../ports.ts';
@@ -12,6 +12,8 @@ import type { Target } from './kubeconfig-files.ts';
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 /** Bytes of one line of a watch. */
 const LINE_BYTES_MAX = 8 * 1024 * 1024;
+/** The hub answers a blob only when it is on its disk. */
+const BLOB_ANSWER_MS = 300_000;
 /** A watch on which nothing came for so long is taken for dead; it is opened again then. */
 const WATCH_SILENCE_MS = 300_000;
 
@@ -39,7 +41,9 @@ interface Exchange {
   url: string;
   headers: Record<string, string>;
   body: string | Readable | null;
-  /** Between two parts of the answer. */
+  /** Until the answer begins, the sending of a stream not counted; 0 for ever. */
+  answerMs: number;
+  /** Between two parts of the answer; 0 for ever. */
   silenceMs: number;
   signal?: AbortSignal | undefined;
 }
@@ -93,6 +97,7 @@ class HttpConnection implements Connection {
       url: `${this.hubServer}${path}`,
       headers,
       body: content?.stream ?? (json === undefined ? null : JSON.stringify(json)),
+      answerMs: content === undefined ? this.#options.requestTimeoutMs : BLOB_ANSWER_MS,
       silenceMs: this.#options.requestTimeoutMs,
     };
     const { statusCode, body } = await this.#send(exchange);
@@ -112,28 +117,35 @@ class HttpConnection implements Connection {
       url: `${this.#apiServer}${path}${search === '' ? '' : `?${search}`}`,
       headers: { accept, ...(body === undefined ? {} : { 'content-type': contentType }) },
       body: body === undefined ? null : JSON.stringify(body),
+      answerMs: this.#options.requestTimeoutMs,
       silenceMs,
       signal: request.signal,
     };
   }
 
   async #send(exchange: Exchange) {
-    const { method, url, headers, body, silenceMs, signal } = exchange;
+    const { method, url, headers, body, answerMs, silenceMs, signal } = exchange;
     const { dispatcher, headers: credentials } = this.#credentials;
+    const late = new AbortController();
+    // undici's own time begins only when the connection stands; a server that never finishes TLS must count too.
+    const counts = answerMs > 0 && (body === null || typeof body === 'string');
+    const timer = counts ? setTimeout(() => late.abort(tooLate(url)), answerMs) : undefined;
     try {
       const answer = await request(url, {
         method,
         headers: { ...credentials, ...headers },
         body,
-        headersTimeout: this.#options.requestTimeoutMs,
+        headersTimeout: answerMs,
         bodyTimeout: silenceMs,
+        signal: signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]),
         ...(dispatcher === undefined ? {} : { dispatcher }),
-        ...(signal === undefined ? {} : { signal }),
       });
       for (const text of warningsOf(answer.headers)) this.#options.onWarning(text);
       return answer;
     } catch (error) {
       throw unreachable(error, exchange);
+    } finally {
+      clearTimeout(timer);
     }
   }
 }
@@ -199,12 +211,12 @@ function warningsOf(headers: Record<string, string | string[] | undefined>): str
     );
 }
 
-const codeOfCause: Record<string, ErrorCode> = {
-  UND_ERR_CONNECT_TIMEOUT: 'E_TIMEOUT',
-  UND_ERR_HEADERS_TIMEOUT: 'E_TIMEOUT',
-  UND_ERR_BODY_TIMEOUT: 'E_TIMEOUT',
-  UND_ERR_ABORTED: 'E_CANCELLED',
-};
+const timeouts = ['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'];
+
+function tooLate(url: string, cause?: unknown): AppError {
+  const sentence = `${new URL(url).origin} did not answer in time: look whether the hub is up and in reach`;
+  return new AppError('E_TIMEOUT', sentence, { cause });
+}
 
 /** A connection that was not made or broke, in words that say what to look at. */
 function unreachable(error: unknown, { url, signal }: Exchange): AppError {
@@ -229,8 +241,7 @@ function unreachable(error: unknown, { url, signal }: Exchange): AppError {
       `${server} is not the server that the kubeconfig trusts: ${cause.message}`,
       { cause: error },
     );
-  if (codeOfCause[code] === 'E_TIMEOUT')
-    return new AppError('E_TIMEOUT', `${server} did not answer in time: look whether the hub is up`, { cause: error });
+  if (timeouts.includes(code)) return tooLate(url, error);
   return new AppError('E_LINK_UNREACHABLE', `cannot reach ${server}: ${cause.message}`, { cause: error });
 }
 
