@@ -1,0 +1,136 @@
+/**
+ * What the hub's disk holds: objects and journal in one state, as they are in one SQLite file, so that a backup is of
+ * both at one moment. The `ResourceStore` and the `HubJournal` over it; the disk brings the faults.
+ */
+import {
+  applyHubChange,
+  type EventQuery,
+  emptyHubState,
+  type HubChange,
+  type HubJournal,
+  type HubState,
+  type NodeEvent,
+} from '../../cloud/hub/hub-state.ts';
+import type { Change } from '../../cloud/store/change-log.ts';
+import { KindTable } from '../../cloud/store/kind-table.ts';
+import { type Journal, ObjectStore, type Recovered } from '../../cloud/store/object-store.ts';
+import type { Env } from '../../protocol/env.ts';
+import type { KubeObject } from '../../protocol/kubernetes.ts';
+import { SimDisk } from './disk.ts';
+import type { Host, World } from './world.ts';
+
+export interface HubDiskState {
+  /** By kind and key, see `Change`. */
+  objects: Map<string, Map<string, KubeObject>>;
+  /** Of the newest object change. */
+  revision: number;
+  /** Its incarnation is empty on a new or restored disk. */
+  hub: HubState;
+  /** Ascending by cursor. */
+  events: NodeEvent[];
+}
+
+export type HubDisk = SimDisk<HubDiskState>;
+
+export function hubDisk(world: World, host: Host): HubDisk {
+  return new SimDisk<HubDiskState>(world, host, {
+    initial: () => ({ objects: new Map(), revision: 0, hub: emptyHubState(''), events: [] }),
+    clone: (state) => ({
+      objects: new Map([...state.objects].map(([kindKey, objects]) => [kindKey, new Map(objects)])),
+      revision: state.revision,
+      hub: cloneHubState(state.hub),
+      events: [...state.events],
+    }),
+  });
+}
+
+/** Objects on a simulated disk; a start finds them as if the journal had been folded at its last revision. */
+export class SimStore extends ObjectStore {
+  /** `onDurable` hears of changes that would survive a power cut. */
+  static open(env: Env, disk: HubDisk, onDurable: (changes: readonly Change[]) => void): SimStore {
+    const journal: Journal = {
+      append: async (changes) => {
+        await disk.commit((state) => {
+          for (const change of changes) applyObjectChange(state, change);
+        });
+        onDurable(changes);
+      },
+      fold: async () => {},
+    };
+    return new SimStore(env, journal, recovered(disk.live), {});
+  }
+}
+
+function applyObjectChange(state: HubDiskState, { kindKey, key, next, revision }: Change): void {
+  let objects = state.objects.get(kindKey);
+  if (objects === undefined) {
+    objects = new Map();
+    state.objects.set(kindKey, objects);
+  }
+  if (next === undefined) objects.delete(key);
+  else objects.set(key, next);
+  state.revision = revision;
+}
+
+function recovered({ objects, revision }: HubDiskState): Recovered {
+  const tables = new Map<string, KindTable>();
+  for (const [kindKey, own] of objects) {
+    const table = new KindTable();
+    for (const [key, object] of own) table.put(key, object);
+    tables.set(kindKey, table);
+  }
+  return { revision, floor: revision, tables, changes: [] };
+}
+
+export class SimHubJournal implements HubJournal {
+  readonly #disk: HubDisk;
+  readonly #newIncarnation: string;
+
+  /** `newIncarnation`: used when the disk is new or was restored. */
+  constructor(disk: HubDisk, newIncarnation: string) {
+    this.#disk = disk;
+    this.#newIncarnation = newIncarnation;
+  }
+
+  async load(): Promise<HubState> {
+    if (this.#disk.live.hub.incarnation === '')
+      await this.#disk.commit((state) => {
+        state.hub.incarnation = this.#newIncarnation;
+      });
+    return cloneHubState(this.#disk.live.hub);
+  }
+
+  commit(changes: readonly HubChange[]): Promise<void> {
+    return this.#disk.commit((state) => {
+      for (const change of changes) {
+        applyHubChange(state.hub, change);
+        if (change.kind !== 'events') continue;
+        let cursor = state.events.at(-1)?.cursor ?? 0;
+        for (const event of change.events) {
+          cursor += 1;
+          state.events.push({ ...event, cursor });
+        }
+      }
+    });
+  }
+
+  async events({ node, type, after = 0, countMax }: EventQuery): Promise<NodeEvent[]> {
+    return this.#disk.live.events
+      .filter(
+        (event) =>
+          event.cursor > after &&
+          (node === undefined || event.node === node) &&
+          (type === undefined || event.type === type),
+      )
+      .slice(0, countMax);
+  }
+}
+
+/** Shares nothing that changes. */
+function cloneHubState({ incarnation, sections, watermarks }: HubState): HubState {
+  return {
+    incarnation,
+    sections: new Map([...sections].map(([id, row]) => [id, { ...row, entries: new Map(row.entries) }])),
+    watermarks: new Map([...watermarks].map(([node, epochs]) => [node, new Map(epochs)])),
+  };
+}

@@ -1,0 +1,123 @@
+/**
+ * What one terminal's disk holds, and the `NodeJournal` over it: the rows of `sqlite-journal.ts` as objects. The disk
+ * brings the faults.
+ */
+import { SectionContent } from '../../protocol/section-content.ts';
+import type { Sections } from '../../protocol/view-replica.ts';
+import {
+  applyChange,
+  type EventUsage,
+  emptyState,
+  eventSizeBytes,
+  type NodeChange,
+  type NodeJournal,
+  type NodeState,
+  type StoredEvent,
+} from '../../runtime/store/node-state.ts';
+import { SimDisk } from './disk.ts';
+import type { Host, World } from './world.ts';
+
+export interface NodeDiskState {
+  /** Undefined on a new disk. */
+  node: NodeState | undefined;
+  /** By epoch, ascending and without gaps. */
+  events: Map<string, StoredEvent[]>;
+  /** Digests of images that are complete. */
+  images: Set<string>;
+}
+
+export type NodeDisk = SimDisk<NodeDiskState>;
+
+export function nodeDisk(world: World, host: Host): NodeDisk {
+  return new SimDisk<NodeDiskState>(world, host, {
+    initial: () => ({ node: undefined, events: new Map(), images: new Set() }),
+    clone: ({ node, events, images }) => ({
+      node: node && cloneNodeState(node),
+      events: new Map([...events].map(([epoch, list]) => [epoch, [...list]])),
+      images: new Set(images),
+    }),
+  });
+}
+
+export class SimNodeJournal implements NodeJournal {
+  readonly #disk: NodeDisk;
+  readonly #newEpoch: string;
+
+  /** `newEpoch`: used when the disk is new. */
+  constructor(disk: NodeDisk, newEpoch: string) {
+    this.#disk = disk;
+    this.#newEpoch = newEpoch;
+  }
+
+  async load(): Promise<NodeState> {
+    if (this.#disk.live.node === undefined)
+      await this.#disk.commit((state) => {
+        state.node = emptyState(this.#newEpoch);
+      });
+    return cloneNodeState(this.#disk.live.node!);
+  }
+
+  commit(changes: readonly NodeChange[]): Promise<void> {
+    return this.#disk.commit((state) => {
+      for (const change of changes) apply(state, change);
+    });
+  }
+
+  async readEvents(epoch: string, first: number, countMax: number, bytesMax: number): Promise<StoredEvent[]> {
+    const events: StoredEvent[] = [];
+    let bytes = 0;
+    for (const event of between(this.#disk.live, epoch, first, first + countMax - 1)) {
+      bytes += eventSizeBytes(event);
+      if (events.length > 0 && bytes > bytesMax) break;
+      events.push(event);
+    }
+    return events;
+  }
+
+  async eventUsage(epoch: string, first: number, through: number): Promise<EventUsage> {
+    const events = between(this.#disk.live, epoch, first, through);
+    return { count: events.length, bytes: events.reduce((sum, event) => sum + eventSizeBytes(event), 0) };
+  }
+
+  async close(): Promise<void> {}
+}
+
+function apply(state: NodeDiskState, change: NodeChange): void {
+  applyChange(state.node!, change);
+  if (change.kind === 'events') {
+    const { epoch } = change.events[0]!;
+    const list = state.events.get(epoch) ?? [];
+    list.push(...change.events);
+    state.events.set(epoch, list);
+  } else if (change.kind === 'event.pruned') {
+    const list = state.events.get(change.epoch) ?? [];
+    const kept = list.findIndex(({ seq }) => seq > change.through);
+    list.splice(0, kept === -1 ? list.length : kept);
+  }
+}
+
+/** Events `first` to `through`, both included, as far as they are stored. */
+function between({ events }: NodeDiskState, epoch: string, first: number, through: number): StoredEvent[] {
+  const list = events.get(epoch) ?? [];
+  const floor = list[0]?.seq ?? 0;
+  return list.slice(Math.max(0, first - floor), Math.max(0, through - floor + 1));
+}
+
+/** Shares nothing that changes: entries, events and records are replaced, never changed. */
+function cloneNodeState(state: NodeState): NodeState {
+  return {
+    ...state,
+    sections: cloneSections(state.sections),
+    pods: new Map(state.pods),
+    epochs: state.epochs.map((epoch) => ({ ...epoch })),
+  };
+}
+
+function cloneSections(sections: Sections): Sections {
+  return new Map(
+    [...sections].map(([id, section]) => [
+      id,
+      { ...section, content: SectionContent.of(section.content.entries()), staged: new Map(section.staged) },
+    ]),
+  );
+}

@@ -1,0 +1,44 @@
+/** What the simulated parts tell the checkers: durable facts and acts on processes, in the order in which they are. */
+import type { HubChange } from '../../cloud/hub/hub-state.ts';
+import type { Change } from '../../cloud/store/change-log.ts';
+import type { NodeChange, NodeState } from '../../runtime/store/node-state.ts';
+import type { SpawnRequest } from '../../runtime/workloads/ports.ts';
+import type { HubDiskState } from './hub-disk.ts';
+import type { SimProcess } from './processes.ts';
+
+export interface Observer {
+  /** A life of the terminal begins with this state. */
+  nodeOpened?(node: string, state: NodeState): void;
+  /** Durable now. */
+  nodeCommitted?(node: string, changes: readonly NodeChange[]): void;
+  /** The terminal has a new, empty disk. */
+  nodeDiskLost?(node: string): void;
+  /** A life of the hub begins with this state. */
+  hubOpened?(state: HubDiskState): void;
+  /** Durable now. */
+  hubCommitted?(changes: readonly HubChange[]): void;
+  /** Durable now. */
+  objectsCommitted?(changes: readonly Change[]): void;
+  /** A child is about to start beside those that live. */
+  spawning?(node: string, request: SpawnRequest, living: readonly SimProcess[]): void;
+  /** The runtime ends a process that lives, by a signal or a sweep. */
+  ending?(node: string, process: SimProcess): void;
+  /** The app on the terminal asks for an event to be kept. */
+  eventAsked?(node: string, epoch: string, id: string): void;
+  /** The terminal answered that it is. */
+  eventKept?(node: string, epoch: string, seq: number, id: string): void;
+}
+
+/** Tells all of `observers`; each hears only what it has a member for. */
+export function tellAll(observers: readonly Observer[]): Required<Observer> {
+  return new Proxy({} as Required<Observer>, {
+    get:
+      (_target, name) =>
+      (...facts: unknown[]) => {
+        for (const observer of observers) {
+          const hear = observer[name as keyof Observer] as ((...facts: unknown[]) => void) | undefined;
+          hear?.apply(observer, facts);
+        }
+      },
+  });
+}

@@ -1,0 +1,53 @@
+/** The app of a simulated terminal: reports events at random times, sometimes many at once, and notes what was kept. */
+import { codeOf } from '../../protocol/errors.ts';
+import type { NodeStore } from '../../runtime/store/node-store.ts';
+import type { Terminal } from '../../runtime/terminal.ts';
+import type { Observer } from './observer.ts';
+import type { SimRandom } from './random.ts';
+import type { Life } from './world.ts';
+
+export interface SimAppParts {
+  life: Life;
+  node: { name: string; reporting: boolean };
+  terminal: Terminal;
+  store: NodeStore;
+  random: SimRandom;
+  observer: Required<Observer>;
+  onFailure(error: unknown): void;
+  /** Mean time between two reports. */
+  eventEveryMs: number;
+}
+
+export const APP_EVENT = 'gate.entry';
+const BURST_RATE = 0.03;
+const BURST_EVENTS_MAX = 60;
+
+/** What an app must be ready to hear: the disk is full, or the quota is reached. */
+const refusals: ReadonlySet<string> = new Set(['E_STORE_FAILED', 'E_OUTBOX_FULL']);
+
+/** Goes on for the whole life of the runtime, or until the node's app is told to stop. */
+export function runApp(parts: SimAppParts): void {
+  const { life, node, random, eventEveryMs } = parts;
+  let count = 0;
+  const report = () => {
+    if (!node.reporting) return;
+    const events = random.chance(BURST_RATE) ? random.integer(2, BURST_EVENTS_MAX) : 1;
+    for (let event = 0; event < events; event += 1) {
+      count += 1;
+      void append(parts, `${node.name}/${life.number}/${count}`);
+    }
+    life.after(random.between(0, 2 * eventEveryMs), report);
+  };
+  life.after(random.between(0, 2 * eventEveryMs), report);
+}
+
+async function append({ node, store, terminal, observer, onFailure }: SimAppParts, id: string): Promise<void> {
+  const { epoch } = store.state;
+  observer.eventAsked(node.name, epoch, id);
+  try {
+    const seq = await terminal.link.append({ type: APP_EVENT, data: { id }, id });
+    observer.eventKept(node.name, epoch, seq, id);
+  } catch (error) {
+    if (!refusals.has(codeOf(error))) onFailure(error);
+  }
+}
