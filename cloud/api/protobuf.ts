@@ -1,6 +1,6 @@
 /**
  * The few request bodies that kubectl's typed clients send only as protobuf, whatever we answer: delete options of
- * `drain`, evictions, access reviews, `create namespace|configmap|secret`.
+ * `drain`, evictions, access reviews, `create namespace|configmap|secret|deployment`.
  *
  * The envelope is the four bytes `k8s\0` and `runtime.Unknown {1: typeMeta {1: apiVersion, 2: kind}, 2: raw,
  * 3: contentEncoding, 4: contentType}` (kubernetes.io, "Kubernetes API concepts", Kubernetes Protobuf encoding). The
@@ -18,9 +18,13 @@ interface Field {
   repeated?: true;
 }
 
-/** Field number to field. Unknown numbers are skipped, as a protobuf reader should. */
+/**
+ * Field number to field. Unknown numbers are skipped, as a protobuf reader should; in a `partial` message, of which
+ * the table names only some fields, one that says anything is refused, so that nothing of an object is lost.
+ */
 interface Message {
   fields: Readonly<Record<number, Field>>;
+  partial?: true;
 }
 
 const ownerReference: Message = {
@@ -87,10 +91,55 @@ const accessReviewSpec: Message = {
   },
 };
 
+const labelSelector: Message = { fields: { 1: { name: 'matchLabels', type: { map: 'string' } } }, partial: true };
+
+const container: Message = {
+  fields: {
+    1: { name: 'name', type: 'string' },
+    2: { name: 'image', type: 'string' },
+    3: { name: 'command', type: 'string', repeated: true },
+    4: { name: 'args', type: 'string', repeated: true },
+    6: {
+      name: 'ports',
+      type: {
+        fields: {
+          1: { name: 'name', type: 'string' },
+          3: { name: 'containerPort', type: 'int' },
+          4: { name: 'protocol', type: 'string' },
+        },
+        partial: true,
+      },
+      repeated: true,
+    },
+  },
+  partial: true,
+};
+
+const podTemplate: Message = {
+  fields: {
+    1: metadata,
+    2: {
+      name: 'spec',
+      type: { fields: { 2: { name: 'containers', type: container, repeated: true } }, partial: true },
+    },
+  },
+};
+
+const deploymentSpec: Message = {
+  fields: {
+    1: { name: 'replicas', type: 'int' },
+    2: { name: 'selector', type: labelSelector },
+    3: { name: 'template', type: podTemplate },
+  },
+  partial: true,
+};
+
 const messages: Readonly<Record<string, Message>> = {
   DeleteOptions: deleteOptions,
   'policy/v1 Eviction': { fields: { 1: metadata, 2: { name: 'deleteOptions', type: deleteOptions } } },
   'v1 Namespace': { fields: { 1: metadata } },
+  /** As far as `kubectl create deployment` goes. The status is the server's. */
+  'apps/v1 Deployment': { fields: { 1: metadata, 2: { name: 'spec', type: deploymentSpec } } },
   'v1 ConfigMap': {
     fields: {
       1: metadata,
@@ -115,7 +164,7 @@ const messages: Readonly<Record<string, Message>> = {
 };
 
 const magic = Buffer.from([0x6b, 0x38, 0x73, 0x00]);
-/** Nested messages; the types above need four. */
+/** Nested messages; the types above need five. */
 const DEPTH_MAX = 8;
 
 /**
@@ -140,11 +189,7 @@ export function decodeProtobuf(body: Buffer): Record<string, unknown> {
   const kind = String(typeMeta.kind ?? '');
   // Delete options come under any group's version.
   const message = messages[kind === 'DeleteOptions' ? kind : `${apiVersion} ${kind}`];
-  if (message === undefined)
-    throw refuse(
-      'UnsupportedMediaType',
-      `${kind || 'this object'} cannot be read as ${protobufMediaType}: send it as application/json or application/yaml`,
-    );
+  if (message === undefined) throw unsupported(kind || 'this object');
   return { apiVersion, kind, ...decodeMessage(message, raw, 0) };
 }
 
@@ -153,7 +198,10 @@ function decodeMessage(message: Message, bytes: Buffer, depth: number): Record<s
   const result: Record<string, unknown> = {};
   for (const [number, value] of fieldsOf(bytes)) {
     const field = message.fields[number];
-    if (field === undefined) continue;
+    if (field === undefined) {
+      if (message.partial && saysSomething(value)) throw unsupported('an object with these fields');
+      continue;
+    }
     const { name, type } = field;
     if (typeof type === 'object' && 'map' in type) {
       const [key, entry] = mapEntry(type.map, value, depth);
@@ -234,6 +282,25 @@ function* fieldsOf(bytes: Buffer): Generator<[number, bigint | Buffer]> {
         throw malformed();
     }
   }
+}
+
+/** Go writes every plain field, also an empty one: zeros, empty texts, and messages of nothing but those. */
+function saysSomething(value: bigint | Buffer, depth = 0): boolean {
+  if (!Buffer.isBuffer(value)) return value !== 0n;
+  if (depth > DEPTH_MAX) return true;
+  try {
+    return [...fieldsOf(value)].some(([, inner]) => saysSomething(inner, depth + 1));
+  } catch {
+    // No message, so a text.
+    return true;
+  }
+}
+
+function unsupported(what: string) {
+  return refuse(
+    'UnsupportedMediaType',
+    `${what} cannot be read as ${protobufMediaType}: send it as application/json or application/yaml`,
+  );
 }
 
 function malformed() {

@@ -98,6 +98,10 @@ describe.skipIf('missing' in binary)('kubectl', { timeout: 60_000 }, () => {
     expect(await ok(['patch', 'deploy', 'web', '-p', env])).toBe('deployment.apps/web patched');
     const names = '{.spec.template.spec.containers[0].env[*].name}';
     expect((await ok(['get', 'deploy', 'web', '-o', `jsonpath=${names}`])).split(' ').sort()).toEqual(['MODE', 'MORE']);
+    // A changed manifest changes what it names and keeps what others have added to the same lists.
+    await ok('apply -f -', deployment('web:2').replace('value: plain', 'value: fancy'));
+    const values = '{.spec.template.spec.containers[0].env[*].value}';
+    expect((await ok(['get', 'deploy', 'web', '-o', `jsonpath=${values}`])).split(' ').sort()).toEqual(['1', 'fancy']);
     await ok(['patch', 'np', 'hangzhou', '--type=merge', '-p', '{"spec":{"labels":{"region":"west"}}}']);
     await ok([
       'patch',
@@ -187,6 +191,17 @@ describe.skipIf('missing' in binary)('kubectl', { timeout: 60_000 }, () => {
     } finally {
       watching.kill('SIGKILL');
     }
+  });
+
+  it('creates from the command line what its typed clients send as protobuf', async () => {
+    expect(await ok('create namespace shop')).toBe('namespace/shop created');
+    expect(await ok('-n shop create deployment till --image=till:1 --replicas=3 --port=80')).toContain('created');
+    const path = '{.spec.replicas} {.spec.template.spec.containers[0].image}';
+    expect(await ok(['-n', 'shop', 'get', 'deploy', 'till', '-o', `jsonpath=${path}`])).toBe('3 till:1');
+    expect(await ok('-n shop create secret generic key --from-literal=a=b')).toBe('secret/key created');
+    expect(await ok(['-n', 'shop', 'get', 'secret', 'key', '-o', 'jsonpath={.data.a}'])).toBe('Yg==');
+    await ok('-n shop delete deploy till --cascade=orphan');
+    await ok('delete namespace shop');
   });
 
   it('asks who it is and what it may do', async () => {

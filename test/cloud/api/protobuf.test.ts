@@ -74,6 +74,27 @@ describe('Kubernetes protobuf', () => {
     expect(Object.getPrototypeOf(data)).toBe(Object.prototype);
   });
 
+  it('gives the deployment that kubectl creates, and refuses one that it would have to cut short', () => {
+    const container = (rest: Buffer) =>
+      Buffer.concat([bytesField(1, 'main'), bytesField(2, 'gate:1'), bytesField(14, ''), rest]);
+    const spec = (rest: Buffer) => {
+      const template = bytesField(
+        2,
+        Buffer.concat([bytesField(2, container(rest)), bytesField(3, ''), varintField(11, 0)]),
+      );
+      return Buffer.concat([varintField(1, 0), bytesField(3, template), bytesField(4, '')]);
+    };
+    const decoded = decodeProtobuf(envelope('apps/v1', 'Deployment', bytesField(2, spec(Buffer.alloc(0)))));
+    expect(decoded.spec).toEqual({
+      replicas: 0,
+      template: { spec: { containers: [{ name: 'main', image: 'gate:1' }] } },
+    });
+    const withMounts = spec(bytesField(9, bytesField(1, 'data')));
+    expect(() => decodeProtobuf(envelope('apps/v1', 'Deployment', bytesField(2, withMounts)))).toThrow(
+      /application\/json/,
+    );
+  });
+
   it('refuses other types as unsupported and says what to send instead', () => {
     expect(() => decodeProtobuf(envelope('v1', 'Pod', Buffer.alloc(0)))).toThrow(/Pod.*application\/json/);
   });
