@@ -50,7 +50,12 @@ export interface WatchOptions extends Pick<ListOptions, 'namespace' | 'labels' |
   from: Revision;
 }
 
-/** Receives events synchronously, in order, after the write they tell of is durable. */
+/**
+ * Receives events synchronously, in order, after the write they tell of is durable and before its writer has its
+ * answer. A bookmark ends the replay of what came before the watch, and comes again whenever the store compacts its
+ * log, so that who remembers the newest revision told can always resume, however quiet the kind.
+ * A handler may write; it must not throw: that ends its watch with `E_INTERNAL`.
+ */
 export interface WatchHandler {
   onEvent(event: WatchEvent): void;
   /** The watch ended by itself: slow consumer, compaction or close of the store. */
@@ -79,10 +84,18 @@ export interface DeleteOptions extends WriteOptions {
   revision?: Revision;
 }
 
+/**
+ * Refusals carry `details {reason, plural, name}` with the reason of a Kubernetes Status: `AlreadyExists`, `Conflict`
+ * or `NotFound`. Objects handed in are copied; only parts that are frozen (those of objects this store handed out)
+ * are shared.
+ */
 export interface ResourceStore {
   get(kind: Kind, namespace: string | undefined, name: string): Promise<KubeObject | undefined>;
   list(kind: Kind, options?: ListOptions): Promise<ListResult>;
-  /** Sets uid, creationTimestamp, generation 1, resourceVersion, a name from generateName. `E_CONFLICT` if it exists. */
+  /**
+   * Sets uid, creationTimestamp, generation 1, resourceVersion, a name from generateName. `E_CONFLICT` if it exists.
+   * A status that is given is kept: what a user may say of it is the API's to decide.
+   */
   create(kind: Kind, object: KubeObject, options?: WriteOptions): Promise<KubeObject>;
   /**
    * Replaces. `E_NOT_FOUND`; `E_CONFLICT` when `object.metadata.resourceVersion` is set and not the current one.
@@ -94,6 +107,10 @@ export interface ResourceStore {
    * it is afterwards (for a removed one: as it was last). `E_NOT_FOUND`.
    */
   delete(kind: Kind, namespace: string | undefined, name: string, options?: DeleteOptions): Promise<KubeObject>;
+  /**
+   * Nothing is told before this returns. Throws `E_REVISION_EXPIRED` (compacted, or a revision of another life of the
+   * store), `E_INPUT_INVALID` (no revision, unknown field).
+   */
   watch(kind: Kind, options: WatchOptions, handler: WatchHandler): Watch;
   /** The revision of the newest durable write. */
   revision(): Revision;
