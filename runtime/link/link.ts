@@ -13,15 +13,7 @@ import { ReportSender } from '../../protocol/report-sender.ts';
 import { untilAborted } from '../../protocol/scope.ts';
 import { Wakeup } from '../../protocol/wakeup.ts';
 import type { NewEvent, NodeStore } from '../store/node-store.ts';
-import { NodeSession } from './node-session.ts';
-
-export interface LinkConfig {
-  node: string;
-  bootId: string;
-  /** Name and version of this program. */
-  agent: string;
-  capabilities: readonly string[];
-}
+import { type LinkConfig, NodeSession } from './node-session.ts';
 
 export interface LinkPorts {
   dialer: Dialer;

@@ -13,7 +13,14 @@ import { versionMax, versionMin } from '../../protocol/version.ts';
 import { cursorsOf, ViewReplica } from '../../protocol/view-replica.ts';
 import type { Wakeup } from '../../protocol/wakeup.ts';
 import type { NodeStore } from '../store/node-store.ts';
-import type { LinkConfig } from './link.ts';
+
+export interface LinkConfig {
+  node: string;
+  bootId: string;
+  /** Name and version of this program. */
+  agent: string;
+  capabilities: readonly string[];
+}
 
 export interface NodeSessionParts {
   config: LinkConfig;
