@@ -193,7 +193,8 @@ describe('delete', () => {
     expect(code).toBe(3);
     expect(stderr).toContain('held by test.example/hold (E_TIMEOUT)');
     await line.apply(held('[]'));
-    await expect.poll(async () => (await line.run(['get', 'cm', 'held'])).code).toBe(1);
+    const look = async () => (await line.run(['get', 'cm', 'held'])).code;
+    await expect.poll(look, { timeout: 15_000, interval: 200 }).toBe(1);
   });
 
   it('does not delete a whole kind without being told so', async () => {
