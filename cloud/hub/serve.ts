@@ -28,12 +28,12 @@ import { BlobFiles } from '../images/blob-files.ts';
 import { imageEndpoints } from '../images/endpoints.ts';
 import { imageTables, SqliteImageTags } from '../images/image-tags.ts';
 import { ImageStore } from '../images/store.ts';
-import { kindTable } from '../kinds/kind-table.ts';
 import { nodeKind, nodePoolKind } from '../kinds/registry.ts';
 import { resourceTables, SqliteStore } from '../store/sqlite.ts';
 import { type Address, formatAddress, isWildcard, parseAddress } from './address.ts';
 import { eventEndpoint } from './event-endpoint.ts';
 import { Hub } from './hub.ts';
+import { servedKinds } from './served-kinds.ts';
 import { sessionEndpoint } from './session-endpoint.ts';
 import { hubTables, SqliteHubJournal } from './sqlite-journal.ts';
 
@@ -165,7 +165,7 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
   const tokens = new Tokens(env, { store: identities, caFingerprint, poolExists });
   const api = createApi(env, {
     store,
-    kinds: kindTable,
+    kinds: servedKinds,
     authorize: authorizeMasters,
     audit: (record) => env.log.info('audit', { ...record }),
     version: versionInfo,
