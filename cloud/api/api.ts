@@ -12,7 +12,7 @@ import { Documents } from './documents.ts';
 import { sendAnswer, sendStatus } from './http-answer.ts';
 import { type ApiRequest, type Identity, userOf } from './identity.ts';
 import { viewOf } from './negotiation.ts';
-import type { Answer, ApiParts, Call } from './parts.ts';
+import type { Answer, ApiParts, Call, HostBounds } from './parts.ts';
 import { handlerOf, writeVerbs } from './resources.ts';
 import { answerReview, reviewAt } from './reviews.ts';
 import { type ResourcePath, routeOf, verbOf } from './route.ts';
@@ -47,6 +47,7 @@ class RestApi implements Api {
   readonly #env: Env;
   readonly #parts: ApiParts;
   readonly #documents: Documents;
+  readonly #bounds: HostBounds;
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
   /** Requests being answered, watches not counted. */
@@ -57,6 +58,7 @@ class RestApi implements Api {
     this.#env = env;
     this.#parts = parts;
     this.#documents = new Documents(parts);
+    this.#bounds = { ...bounds, ...parts.bounds };
   }
 
   handle(request: IncomingMessage, response: ServerResponse, identity: Identity | undefined): Promise<void> {
@@ -180,12 +182,13 @@ class RestApi implements Api {
   /** Takes one of the places for requests and starts their time; the returned function gives both back, once. */
   #holdRequest({ response }: Exchange): () => void {
     if (this.#stopping.signal.aborted) throw refuse('ServiceUnavailable', 'the server is stopping: try again');
-    if (this.#requestCount >= bounds.requestsMax)
-      throw tooManyRequests(`more than ${bounds.requestsMax} requests are being answered: try again`);
+    const { requestsMax, requestMs } = this.#bounds;
+    if (this.#requestCount >= requestsMax)
+      throw tooManyRequests(`more than ${requestsMax} requests are being answered: try again`);
     this.#requestCount++;
     const held = new AbortController();
     const expired = () => response.destroy();
-    this.#env.clock.sleep(bounds.requestMs, held.signal).then(expired, () => {});
+    this.#env.clock.sleep(requestMs, held.signal).then(expired, () => {});
     return () => {
       if (held.signal.aborted) return;
       held.abort();
@@ -196,7 +199,7 @@ class RestApi implements Api {
   #holdWatch(identity: Identity | undefined): () => void {
     const user = userOf(identity);
     const held = this.#watchesByUser.get(user) ?? 0;
-    if (held >= bounds.watchesPerUserMax)
+    if (held >= this.#bounds.watchesPerUserMax)
       throw tooManyRequests(`${user} has ${held} watches open, which is the most: close some`);
     this.#watchesByUser.set(user, held + 1);
     return () => {

@@ -80,6 +80,11 @@ async function sendLines(
   response.socket?.setNoDelay(true);
   await run(lineSink(response, signal));
   response.end();
+  // Its place is taken until the client has the rest. Whoever stops the API closes the connections anyway.
+  if (!signal.aborted && !response.destroyed && !response.writableFinished) {
+    await firstOf(response, ['finish', 'close'], signal);
+    if (!response.writableFinished) response.destroy();
+  }
 }
 
 function lineSink(response: ServerResponse, signal: AbortSignal): LineSink {
@@ -91,19 +96,23 @@ function lineSink(response: ServerResponse, signal: AbortSignal): LineSink {
     drained: async () => {
       await turn();
       if (!response.writableNeedDrain || signal.aborted) return;
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          response.off('drain', done);
-          response.off('close', done);
-          signal.removeEventListener('abort', done);
-          resolve();
-        };
-        response.on('drain', done);
-        response.on('close', done);
-        signal.addEventListener('abort', done, { once: true });
-      });
+      await firstOf(response, ['drain', 'close'], signal);
     },
+    abandon: () => response.destroy(),
   };
+}
+
+/** Resolves at the first of the events, or when `signal` aborts. */
+function firstOf(response: ServerResponse, events: readonly string[], signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      for (const event of events) response.off(event, done);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    for (const event of events) response.on(event, done);
+    signal.addEventListener('abort', done, { once: true });
+  });
 }
 
 /** RFC 7234, section 5.5, in the form that kubectl prints: code 299, no agent. */

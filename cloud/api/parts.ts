@@ -54,7 +54,12 @@ export interface ApiParts {
   version: VersionInfo;
   /** Everything that would change something is refused. */
   readOnly?: boolean;
+  /** Instead of those of `bounds.ts`, for a smaller host. */
+  bounds?: Partial<HostBounds>;
 }
+
+/** The bounds that depend on how much one host can bear. */
+export type HostBounds = Record<'requestsMax' | 'watchesPerUserMax' | 'requestMs' | 'watchBufferBytesMax', number>;
 
 /** One request for a resource, checked as far as its path, headers and query go. */
 export interface Call {
@@ -94,6 +99,8 @@ export interface LineSink {
   waitingBytes(): number;
   /** Resolves when the event loop had a turn and the client has taken what was written. */
   drained(): Promise<void>;
+  /** Breaks the connection and forgets what the client has not taken. */
+  abandon(): void;
 }
 
 export function json(code: number, body: unknown, warnings: readonly string[] = []): Answer {

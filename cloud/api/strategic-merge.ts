@@ -5,39 +5,12 @@
  * patchMergeKey tags of k8s.io/api and k8s.io/apimachinery v1.32.
  */
 import type { Json } from '../../protocol/kubernetes.ts';
+import { listStrategyOf } from '../kinds/list-strategy.ts';
 import { badRequest } from './status.ts';
 
 export const strategicMergePatchMediaType = 'application/strategic-merge-patch+json';
 
 type JsonObject = { [key: string]: Json };
-
-/** How a list merges: objects by the member named here, or a set of primitives. */
-type ListStrategy = { key: string } | 'set';
-
-/**
- * By the list's own name, where that means one thing in all built-in kinds. What is absent is atomic: taints,
- * tolerations, envFrom, command, args, matchExpressions, containerStatuses, items and others.
- */
-const strategyByName: Readonly<Record<string, ListStrategy>> = {
-  addresses: { key: 'type' },
-  conditions: { key: 'type' },
-  containers: { key: 'name' },
-  env: { key: 'name' },
-  ephemeralContainers: { key: 'name' },
-  finalizers: 'set',
-  hostAliases: { key: 'ip' },
-  imagePullSecrets: { key: 'name' },
-  initContainers: { key: 'name' },
-  ownerReferences: { key: 'uid' },
-  podCIDRs: 'set',
-  podIPs: { key: 'ip' },
-  resourceClaims: { key: 'name' },
-  schedulingGates: { key: 'name' },
-  topologySpreadConstraints: { key: 'topologyKey' },
-  volumeDevices: { key: 'devicePath' },
-  volumeMounts: { key: 'mountPath' },
-  volumes: { key: 'name' },
-};
 
 const DELETE_PRIMITIVES = '$deleteFromPrimitiveList/';
 const ELEMENT_ORDER = '$setElementOrder/';
@@ -97,9 +70,9 @@ function applyListDirectives(merged: Map<string, Json>, patch: JsonObject, origi
 }
 
 function mergeList(original: Json[], patch: Json[], path: string): Json[] {
-  const strategy = strategyOf(path);
+  const strategy = listStrategyOf(path);
   const replace = patch.some((item) => isObject(item) && item.$patch === 'replace');
-  if (strategy === undefined || replace)
+  if (strategy === 'atomic' || replace)
     return patch.filter((item) => !(isObject(item) && item.$patch === 'replace')).map(strippedValue);
   if (strategy === 'set') return [...original, ...patch.filter((item) => !original.includes(item))];
   const merged = [...original];
@@ -114,13 +87,6 @@ function mergeList(original: Json[], patch: Json[], path: string): Json[] {
   return merged;
 }
 
-function strategyOf(path: string): ListStrategy | undefined {
-  const name = path.slice(path.lastIndexOf('.') + 1);
-  // A container's ports merge by containerPort, a Service's by port.
-  if (name === 'ports') return { key: /ontainers\[\]\.ports$/.test(path) ? 'containerPort' : 'port' };
-  return Object.hasOwn(strategyByName, name) ? strategyByName[name] : undefined;
-}
-
 function keyOf(item: Json, key: string, path: string): Json {
   if (isObject(item) && item[key] !== undefined && item[key] !== null) return item[key];
   throw badRequest(`an element of ${path} in the patch lacks ${key}, by which that list is merged`);
@@ -131,8 +97,8 @@ function keyOf(item: Json, key: string, path: string): Json {
  * them as far as `before` tells.
  */
 function ordered(list: Json[], order: Json[], before: Json | undefined, path: string): Json[] {
-  const strategy = strategyOf(path);
-  if (strategy === undefined) return list;
+  const strategy = listStrategyOf(path);
+  if (strategy === 'atomic') return list;
   const idOf = (item: Json) => (strategy === 'set' ? item : isObject(item) ? item[strategy.key] : undefined);
   const wanted = order.map(idOf);
   const known = (Array.isArray(before) ? before : []).map(idOf);

@@ -103,7 +103,10 @@ class WatchStream {
       if (this.#parameters.bookmarks) this.#bookmark();
     } else this.#write(event.type, event.object);
     // A reader this slow would cost the memory of everybody: it lists again when it is ready.
-    if (this.#sink.waitingBytes() > bounds.watchBufferBytesMax) this.#over.abort();
+    const { watchBufferBytesMax } = { ...bounds, ...this.#parts.bounds };
+    if (this.#sink.waitingBytes() <= watchBufferBytesMax) return;
+    this.#sink.abandon();
+    this.#over.abort();
   }
 
   #write(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: KubeObject): void {

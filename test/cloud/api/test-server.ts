@@ -46,6 +46,7 @@ export interface Asked {
 export interface TestServerOptions {
   authorize?: Authorize;
   readOnly?: boolean;
+  bounds?: ApiParts['bounds'];
   /** Entries that the store's change log keeps. */
   logEntriesMax?: number;
 }
@@ -61,6 +62,7 @@ export class TestServer {
   #api: Api;
   readonly #authority: Authority;
   readonly #administrator: KeyedCertificate;
+  #answering = 0;
   #folder: string | undefined;
 
   private constructor(
@@ -82,6 +84,7 @@ export class TestServer {
       audit: (record) => this.audited.push(record),
       version: testVersion,
       readOnly: options.readOnly ?? false,
+      bounds: options.bounds ?? {},
     };
     this.#api = createApi(env, this.#parts);
     this.#server = createServer(
@@ -94,7 +97,9 @@ export class TestServer {
       },
       (request, response) => {
         this.requests.push(`${request.method} ${request.url}`);
-        void this.#api.handle(request, response, identityOf(request.socket as TLSSocket));
+        this.#answering++;
+        const answered = this.#api.handle(request, response, identityOf(request.socket as TLSSocket));
+        void answered.finally(() => this.#answering--);
       },
     );
   }
@@ -167,6 +172,11 @@ export class TestServer {
       sent.on('error', reject);
       sent.end(bytes);
     });
+  }
+
+  /** Requests that are being answered at this moment, watches among them. */
+  get answering(): number {
+    return this.#answering;
   }
 
   /** The stored objects of a kind, by name. */
