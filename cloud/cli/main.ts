@@ -19,6 +19,7 @@ async function runCommandLine(args: readonly string[]): Promise<number> {
   let exitCode: number = exitCodes.ok;
   const world: World = {
     terminal,
+    engineVersion: process.version,
     clock: systemClock,
     files: manifestFiles,
     async connect(options) {

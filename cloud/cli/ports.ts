@@ -58,6 +58,8 @@ export interface Connection {
 /** The world of one command. */
 export interface World {
   terminal: Terminal;
+  /** Of the Node that runs this program, e.g. `v24.21.0`. */
+  engineVersion: string;
   clock: Clock;
   files: ManifestFiles;
   /** Opens the connection that the options name; loads the Kubernetes client only then. Closed by `main`. */

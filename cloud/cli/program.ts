@@ -7,7 +7,7 @@ import { type DeleteOptions, deleteByName, deleteObjects } from './commands/dele
 import { describe, describeByName } from './commands/describe.ts';
 import { type GetOptions, get } from './commands/get.ts';
 import { deleteImages, listImages, pushToHub } from './commands/image.ts';
-import { setSchedulable } from './commands/node.ts';
+import { setSchedulable, showSession } from './commands/node.ts';
 import { createPool } from './commands/pool.ts';
 import { createToken, deleteTokens, listTokens } from './commands/token.ts';
 import { version } from './commands/version.ts';
@@ -101,6 +101,12 @@ function addNodeCommands(node: Command, world: World): void {
       .description(words)
       .argument('<name...>')
       .action((names, _, command) => setSchedulable(world, names, schedulable, optionsOf(command)));
+  node
+    .command('session')
+    .description('what the connection of a terminal carried, and how far its view is')
+    .argument('<name>')
+    .addOption(outputOption())
+    .action((name, _, command) => showSession(world, name, optionsOf(command)));
   addDeleting(node, world, 'nodes');
 }
 

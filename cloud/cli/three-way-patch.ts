@@ -11,7 +11,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Json, KubeObject } from '../../protocol/kubernetes.ts';
-import { isUnion, type ListStrategy, listStrategyOf } from './list-strategy.ts';
+import { isUnion, type ListStrategy, listStrategyOf } from '../kinds/list-strategy.ts';
 
 export const lastAppliedKey = 'kubectl.kubernetes.io/last-applied-configuration';
 

@@ -14,7 +14,7 @@ export function sessionEndpoint(sessions: Sessions): RequestHandler {
     try {
       requireAdministrator(identity);
       const report = sessions.report(name);
-      if (report === undefined) throw new AppError('E_NOT_FOUND', `node ${name} is not connected to this hub now`);
+      if (report === undefined) throw new AppError('E_NODE_OFFLINE', `node ${name} is not connected to this hub now`);
       sendJson(response, 200, report);
     } catch (error) {
       sendError(response, error);

@@ -8,7 +8,7 @@ export async function version(
   world: World,
   options: ConnectionOptions & { client?: boolean; output: Output },
 ): Promise<void> {
-  const client = { version: programVersion, protocol: versionMax, engine: process.version };
+  const client = { version: programVersion, protocol: versionMax, engine: world.engineVersion };
   const server = options.client ? undefined : await serverVersion(world, options);
   const answer = { client, ...(server === undefined ? {} : { server }) };
   if (options.output === 'json') return world.terminal.out(jsonText(answer));
