@@ -5,8 +5,10 @@
  *
  * Each call costs about 50 µs of hand-over to the thread pool: batch rows into one statement with `json_each`.
  */
-import sqlite3 from 'sqlite3';
+import { dirname, join } from 'node:path';
+import type sqlite3 from 'sqlite3';
 import { AppError, asAppError } from '../errors.ts';
+import { loadSqlite3 } from './sqlite-addon.ts';
 
 export type SqlValue = null | number | string | Uint8Array;
 
@@ -57,12 +59,14 @@ export class Database {
   }
 
   /**
-   * Opens `path`, creating it when missing, and brings it to `schema`.
+   * Opens `path`, creating it when missing, and brings it to `schema`. A packed executable puts SQLite's addon into
+   * the folder `addon` beside it.
    * Errors: `E_STORE_TOO_NEW` when the file's `min_reader` is above `schema.version`, `E_STORE_FAILED`.
    */
   static async open(path: string, schema: Schema): Promise<Database> {
+    const { Database: Handle } = await loadSqlite3(join(dirname(path), 'addon'));
     const handle = await new Promise<sqlite3.Database>((resolve, reject) => {
-      const db = new sqlite3.Database(path, (error) =>
+      const db = new Handle(path, (error) =>
         error ? reject(asAppError(error, 'E_STORE_FAILED', `cannot open the database ${path}`)) : resolve(db),
       );
     });

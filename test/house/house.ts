@@ -36,13 +36,12 @@ export class House {
   readonly terminals = new Map<string, Terminal>();
   hub: Child | undefined;
   #port = 0;
-  /** How a runtime is started: a packed executable can stand in for the checkout. */
+  /** The command that starts a runtime. */
   readonly #runtime: readonly string[];
 
-  constructor() {
+  constructor(runtime: (house: House) => readonly string[] = usualRuntime) {
     this.directory = mkdtempSync(join(tmpdir(), 'stile-house-'));
-    const packed = process.env.STILE_RUNTIME;
-    this.#runtime = packed === undefined || packed === '' ? [process.execPath, runtimeBin] : [packed];
+    this.#runtime = runtime(this);
   }
 
   path(...parts: string[]): string {
@@ -100,6 +99,12 @@ export class House {
     const terminal = { name, dataDir, child: new Child(name, command, this.path(`${name}.log`)) };
     this.terminals.set(name, terminal);
     return terminal;
+  }
+
+  /** Runs `stile-runtime` to an end that is to come by itself. */
+  async tryRuntime(...args: string[]): Promise<Outcome> {
+    const [file, ...rest] = [...this.#runtime, ...args];
+    return run(file!, rest, process.env);
   }
 
   /** Runs `stile …` and fails when it does. */
@@ -169,6 +174,12 @@ export class House {
     }
     return pids;
   }
+}
+
+/** The runtime of the checkout, or the packed executable that STILE_RUNTIME names. */
+function usualRuntime(): readonly string[] {
+  const packed = process.env.STILE_RUNTIME;
+  return packed === undefined || packed === '' ? [process.execPath, runtimeBin] : [packed];
 }
 
 /** Runs a command to its end, at most `COMMAND_MS`. */
