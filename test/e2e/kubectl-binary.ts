@@ -14,7 +14,8 @@ const run = promisify(execFile);
 /** kubectl and its API server may differ by one minor version; WebSockets for exec are the default from here on. */
 const MINOR_MIN = 31;
 const SUITE = 'trixie';
-const PACKAGES = ['kubernetes-client', 'kubectl'];
+/** The one that carries the binary has changed its name before. */
+const PACKAGES = ['kubectl', 'kubernetes-client'];
 const FETCH_MS_MAX = 120_000;
 
 export type KubectlBinary = { path: string } | { missing: string };
@@ -62,19 +63,15 @@ async function fetchFromDebian(cache: string, target: string): Promise<void> {
     await writeFile(join(work, 'apt.conf'), aptConfiguration(work));
     const options = { cwd: work, env: { ...process.env, APT_CONFIG: join(work, 'apt.conf') }, timeout: FETCH_MS_MAX };
     await run('apt-get', ['update', '-qq'], options);
-    let failure: unknown;
     for (const name of PACKAGES) {
-      failure = await run('apt-get', ['download', '-qq', `${name}/${SUITE}`], options).then(
-        () => undefined,
-        (error: unknown) => error,
-      );
-      if (failure === undefined) break;
+      await run('apt-get', ['download', '-qq', `${name}/${SUITE}`], options).catch(() => {});
+      const archive = (await readdir(work)).find((file) => file.startsWith(name) && file.endsWith('.deb'));
+      if (archive === undefined) continue;
+      await run('dpkg-deb', ['-x', archive, join(work, 'unpacked')], options);
+      const binary = join(work, 'unpacked/usr/bin/kubectl');
+      if (existsSync(binary)) return await rename(binary, target);
     }
-    if (failure !== undefined) throw failure;
-    const archive = (await readdir(work)).find((name) => name.endsWith('.deb'));
-    if (archive === undefined) throw new Error('apt-get downloaded no package');
-    await run('dpkg-deb', ['-x', archive, join(work, 'unpacked')], options);
-    await rename(join(work, 'unpacked/usr/bin/kubectl'), target);
+    throw new Error(`Debian ${SUITE} has no package with kubectl for this machine`);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
