@@ -19,6 +19,11 @@ export class Inbox {
     this.#wakeup.wake();
   }
 
+  /** Messages that wait. */
+  get size(): number {
+    return this.#waiting.length;
+  }
+
   async next(signal: AbortSignal): Promise<Uint8Array> {
     while (this.#waiting.length === 0) await this.#wakeup.wait(signal);
     signal.throwIfAborted();

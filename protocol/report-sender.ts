@@ -145,6 +145,11 @@ export class ReportSender {
     return news;
   }
 
+  /** Keys of coalesced state that are remembered. */
+  get stateKeys(): number {
+    return this.#states.size;
+  }
+
   /** Whether an acknowledgement is out. */
   get outstanding(): boolean {
     return this.#eventsInFlight.length > 0 || this.#statesInFlight > 0;

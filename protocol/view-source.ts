@@ -96,6 +96,11 @@ export class SectionSource {
     return this.#content.entries();
   }
 
+  /** Changed keys that the log remembers. */
+  get logEntries(): number {
+    return this.#logEntries;
+  }
+
   /**
    * The change that a tick's puts (bytes) and deletes (undefined) make, or undefined when nothing is different. It
    * takes effect by `apply`, once it is durable: a revision that was told and then lost with the power would be

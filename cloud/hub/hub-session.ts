@@ -36,6 +36,12 @@ export interface SessionReport {
   sections: { scope: number; uid: string; revision: number; digest: string; sent: number; acked: number }[];
 }
 
+export interface SessionQueues {
+  node: string;
+  inboxMessages: number;
+  sendBufferBytes: number;
+}
+
 /** Pause before a full send buffer is looked at again. */
 const DRAIN_PAUSE_MS = 20;
 
@@ -71,6 +77,11 @@ export class HubSession {
 
   get live(): boolean {
     return this.#receiver !== undefined;
+  }
+
+  /** What waits here: messages of the terminal to be handled, bytes to it that are not on the wire. */
+  get queues(): SessionQueues {
+    return { node: this.#parts.node, inboxMessages: this.#inbox.size, sendBufferBytes: this.#channel.bufferedBytes() };
   }
 
   /** Resolves with the reason when the session is over and quiet. */

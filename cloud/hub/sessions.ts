@@ -10,7 +10,7 @@ import { type HeartbeatProfile, heartbeatProfiles } from '../../protocol/limits.
 import type { Watermark } from '../../protocol/messages.ts';
 import { Scope } from '../../protocol/scope.ts';
 import type { ContactPort, NodeContact } from '../controllers/node-life-cycle.ts';
-import { HubSession, type SessionReport } from './hub-session.ts';
+import { HubSession, type SessionQueues, type SessionReport } from './hub-session.ts';
 import type { HubState } from './hub-state.ts';
 import type { NodeReports } from './node-reports.ts';
 import type { ViewEvent, ViewListener, Views } from './views.ts';
@@ -58,6 +58,11 @@ export class Sessions implements ContactPort, ViewListener {
   /** Number of open sessions, greeting ones included. */
   get size(): number {
     return this.#all.size;
+  }
+
+  /** The queues of every open session. */
+  queues(): SessionQueues[] {
+    return [...this.#all].map((session) => session.queues);
   }
 
   /** Takes a connection whose certificate names `node`. */

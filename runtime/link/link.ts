@@ -55,6 +55,11 @@ export class Link {
     return this.#sender.drained;
   }
 
+  /** Keys of coalesced state that wait for the hub or are kept for one that loses its store. */
+  get stateKeys(): number {
+    return this.#sender.stateKeys;
+  }
+
   /** Reports the latest value of `key`; undefined: it is gone. Refused only when there are too many keys. */
   putState(key: string, value: Json | undefined): void {
     if (!this.#sender.put(key, value)) this.#env.log.error('too many state keys', { stateKey: key });

@@ -7,9 +7,16 @@
 import { createHash } from 'node:crypto';
 import type { Container, Pod } from '../../protocol/kubernetes.ts';
 
+/** A pod of the view or of a record is replaced, never changed: its loop asks again and again about the same one. */
+const hashes = new WeakMap<Pod, string>();
+const intents = new WeakMap<Pod, string>();
+
 /** Hexadecimal SHA-256, shortened to 128 bits. */
 export function specHash(pod: Pod): string {
-  const { spec } = pod;
+  return cached(hashes, pod, hashOf);
+}
+
+function hashOf({ spec }: Pod): string {
   const asked = {
     runtimeClassName: spec.runtimeClassName,
     hostname: spec.hostname,
@@ -22,7 +29,20 @@ export function specHash(pod: Pod): string {
 
 /** True when a newer version of an accepted pod says nothing new that its record should remember. */
 export function sameIntent(a: Pod, b: Pod): boolean {
-  return a === b || canonical(remembered(a)) === canonical(remembered(b));
+  return a === b || cached(intents, a, intentOf) === cached(intents, b, intentOf);
+}
+
+function intentOf(pod: Pod): string {
+  return canonical(remembered(pod));
+}
+
+function cached(cache: WeakMap<Pod, string>, pod: Pod, compute: (pod: Pod) => string): string {
+  let text = cache.get(pod);
+  if (text === undefined) {
+    text = compute(pod);
+    cache.set(pod, text);
+  }
+  return text;
 }
 
 /** The pod as a record keeps it: without what the API server and our own status reports keep changing. */

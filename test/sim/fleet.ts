@@ -67,7 +67,9 @@ export class Fleet {
     this.network = new Network(world, { latencyMs: 30, jitterMs: 20, bytesPerSecond: options.bytesPerSecond });
     const { network, images } = this;
     const { tampering } = options;
-    this.hub = new SimHub(world.host('hub'), { network, images, observer: this.#observer, tampering, onFailure });
+    // Whatever a new or restored store lacks comes back as it would from a repository of manifests.
+    const onUp = () => this.operator.applyAll();
+    this.hub = new SimHub(world.host('hub'), { network, images, observer: this.#observer, tampering, onFailure, onUp });
     this.operator = new Operator({
       hub: this.hub,
       images,
@@ -87,7 +89,6 @@ export class Fleet {
   start(): void {
     const { world, options } = this;
     void this.hub.boot().then(() => {
-      this.operator.applyAll();
       for (let count = 0; count < options.nodeCount; count += 1) this.#later(JOIN_MS, () => this.addNode());
       this.#later(JOIN_MS, () => this.addNode('unsupported'));
     });

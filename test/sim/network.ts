@@ -113,6 +113,17 @@ export class Network {
     return count;
   }
 
+  /** The open channel end with most bytes in its send buffer. */
+  fullestEnd(): ChannelEnd | undefined {
+    let fullest: ChannelEnd | undefined;
+    let bytes = -1;
+    for (const end of this.#ends) {
+      const own = end.bufferedBytes();
+      if (own > bytes) [fullest, bytes] = [end, own];
+    }
+    return fullest;
+  }
+
   /** Counters of one direction, or of everything. */
   traffic(from?: string, to?: string): Traffic {
     const total = noTraffic();

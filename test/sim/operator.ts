@@ -110,7 +110,9 @@ export class Operator {
     );
     for (const [weight, action] of actions) {
       dice -= weight;
-      if (dice < 0) return action();
+      if (dice >= 0) continue;
+      action();
+      return;
     }
   }
 

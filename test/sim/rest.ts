@@ -2,33 +2,43 @@
  * Whether the fleet has come to rest, as it must some time after all faults have ended: every terminal is live and has
  * delivered everything, holds the hub's view, and runs the pods that the store binds to it and nothing else.
  */
-import type { SectionHandle } from '../../cloud/hub/views.ts';
 import { podKind } from '../../cloud/kinds/registry.ts';
 import type { Pod } from '../../protocol/kubernetes.ts';
-import { sectionFault } from './checkers/section-fault.ts';
+import { viewFault } from './checkers/t1-views.ts';
+import type { Violation } from './checkers/verdicts.ts';
 import type { Fleet } from './fleet.ts';
 import type { SimNode } from './sim-node.ts';
 import { lastingPrograms, ownerOf } from './sim-programs.ts';
 
+export type Unrest = Pick<Violation, 'invariant' | 'sentence'>;
+
 /** What is not at rest; undefined when everything is. Cheap questions first. */
-export async function unrest(fleet: Fleet): Promise<string | undefined> {
+export async function unrest(fleet: Fleet): Promise<Unrest | undefined> {
   const { hub, store } = fleet.hub;
-  if (hub === undefined || store === undefined) return 'the hub is down';
+  if (hub === undefined || store === undefined) return settle('the hub is down');
   for (const node of fleet.served()) {
     const fault = linkFault(node);
-    if (fault !== undefined) return `${node.name}: ${fault}`;
+    if (fault !== undefined) return settle(`${node.name} ${fault}`);
+  }
+  for (const node of fleet.served()) {
+    const fault = viewFault(node, hub.views.sectionsOf(node.name));
+    if (fault !== undefined) return { invariant: 'T1', sentence: `${node.name}: ${fault}` };
   }
   const pods = (await store.list(podKind)).items as Pod[];
   const dying = pods.find(({ metadata }) => metadata.deletionTimestamp !== undefined);
-  if (dying !== undefined) return `pod ${dying.metadata.name} of ${dying.spec.nodeName} does not end`;
+  if (dying !== undefined) return settle(`pod ${dying.metadata.name} of ${dying.spec.nodeName} does not end`);
   const byNode = Map.groupBy(pods, ({ spec }) => spec.nodeName ?? '');
   const pending = byNode.get('')?.[0];
-  if (pending !== undefined) return `pod ${pending.metadata.name} is bound to no node`;
+  if (pending !== undefined) return settle(`pod ${pending.metadata.name} is bound to no node`);
   for (const node of fleet.served()) {
-    const fault = viewFault(node, hub.views.sectionsOf(node.name)) ?? workFault(node, byNode.get(node.name) ?? []);
-    if (fault !== undefined) return `${node.name}: ${fault}`;
+    const fault = workFault(node, byNode.get(node.name) ?? []);
+    if (fault !== undefined) return settle(`${node.name} ${fault}`);
   }
   return undefined;
+}
+
+function settle(sentence: string): Unrest {
+  return { invariant: 'settle', sentence };
 }
 
 function linkFault({ terminal }: SimNode): string | undefined {
@@ -37,26 +47,18 @@ function linkFault({ terminal }: SimNode): string | undefined {
   return terminal.link.drained ? undefined : 'has reports that are not acknowledged';
 }
 
-/** T1 of one terminal, in memory and on its disk. */
-export function viewFault({ store, disk }: SimNode, sections: readonly SectionHandle[]): string | undefined {
-  if (store === undefined || disk.live.node === undefined) return 'has no store';
-  return (
-    sectionFault('memory', store.state.sections, sections) ?? sectionFault('disk', disk.live.node.sections, sections)
-  );
-}
-
 function workFault({ processes }: SimNode, pods: readonly Pod[]): string | undefined {
   const living = processes.living();
   const stray = living.find(({ request }) => !pods.some(({ metadata }) => metadata.uid === ownerOf(request).uid));
   if (stray !== undefined) return `runs ${stray.request.logFile}, which the store does not bind to it`;
   for (const { metadata, spec, status } of pods)
     for (const { name, command = [] } of spec.containers) {
-      const own = living.filter(({ leader, request }) => {
+      const running = living.some(({ leader, request }) => {
         const { uid, container } = ownerOf(request);
         return leader && uid === metadata.uid && container === name;
       });
       const lasting = lastingPrograms.has(command[0] ?? '');
-      if (lasting && own.length === 0) return `does not run ${metadata.name}`;
+      if (lasting && !running) return `does not run ${metadata.name}`;
       if (lasting && status?.phase !== 'Running') return `has not told that ${metadata.name} runs`;
     }
   return undefined;

@@ -2,7 +2,16 @@
  * One seed from beginning to end, in two phases: *safety* (faults as the seed draws them), then *liveness* (all faults
  * end; within a bound everything must come to rest), then an orderly stop after which nothing may be left.
  */
+import { checkBounds } from './checkers/b1-bounds.ts';
+import { checkQuiet } from './checkers/l1-quiet.ts';
+import { S1Events } from './checkers/s1-events.ts';
+import { Projection } from './checkers/t1-views.ts';
+import { T2Revisions } from './checkers/t2-revisions.ts';
+import { checkVersions, checkVersionsAtRest } from './checkers/v1-versions.ts';
 import { type Invariant, Verdicts, type Violation } from './checkers/verdicts.ts';
+import { W1Workloads } from './checkers/w1-workloads.ts';
+import { W2Once } from './checkers/w2-once.ts';
+import { Faults } from './faults.ts';
 import { Fleet, type FleetOptions, fleetDefaults } from './fleet.ts';
 import { unrest } from './rest.ts';
 import type { TraceOptions } from './trace.ts';
@@ -12,6 +21,7 @@ export interface RunOptions extends Partial<FleetOptions> {
   seed: string | number;
   /** Simulated minutes of the safety phase. */
   minutes: number;
+  /** Without faults the operator still acts. */
   faults?: boolean;
   trace?: TraceOptions;
 }
@@ -20,7 +30,9 @@ export interface RunReport {
   seed: string;
   events: number;
   messages: number;
+  operatorActions: number;
   faults: Record<string, number>;
+  /** Looks by invariant. */
   checked: Record<Invariant, number>;
   /** Empty when everything held. */
   violations: Violation[];
@@ -33,42 +45,118 @@ const minuteMs = 60_000;
 /** A silent link of the metered profile is noticed within 300 s, then back-off and a first sync may follow. */
 const REST_MS_MAX = 10 * minuteMs;
 const STOP_MS_MAX = 2 * minuteMs;
-const STEP_MS = 1_000;
+/** Between two looks of the checkers that look from time to time. */
+const LOOK_MS = 2_000;
+/** The fleet is built up before anything goes wrong. */
+const CALM_MS = 30_000;
+/** Mean time between two actions of the operator. */
+const OPERATE_MS = 2_500;
 
 export async function runSeed(options: RunOptions): Promise<RunReport> {
-  const world = new World(options.seed, options.trace);
-  const verdicts = new Verdicts(() => world.nowMs);
-  const fleet = new Fleet(world, { ...fleetDefaults, ...options }, [], (error) => {
-    verdicts.broken('fault', error instanceof Error ? (error.stack ?? error.message) : String(error));
-  });
-  fleet.start();
-  const operate = () => {
-    if (world.nowMs > options.minutes * minuteMs) return;
-    fleet.operator.act();
-    world.schedule(world.nowMs + world.random.fork(`operate ${world.nowMs}`).between(0, 4_000), operate);
-  };
-  world.schedule(40_000, operate);
-  await world.run(options.minutes * minuteMs);
-  fleet.network.healAll();
-  fleet.operator.applyAll();
-  for (const node of fleet.nodes) node.reporting = false;
-  const healedMs = world.nowMs;
-  let why: string | undefined = 'x';
-  while (why !== undefined && world.nowMs < healedMs + REST_MS_MAX) {
-    await world.run(world.nowMs + STEP_MS);
-    why = await unrest(fleet);
+  const run = new Run(options);
+  return run.play();
+}
+
+class Run {
+  readonly #options: RunOptions;
+  readonly #world: World;
+  readonly #verdicts: Verdicts;
+  readonly #events: S1Events;
+  readonly #workloads: W1Workloads;
+  readonly #fleet: Fleet;
+  readonly #faults: Faults;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.#world = new World(options.seed, options.trace);
+    this.#verdicts = new Verdicts(() => this.#world.nowMs);
+    this.#events = new S1Events(this.#verdicts);
+    this.#workloads = new W1Workloads(this.#verdicts);
+    const observers = [new T2Revisions(this.#verdicts), this.#events, this.#workloads, new W2Once(this.#verdicts)];
+    this.#fleet = new Fleet(this.#world, { ...fleetDefaults, ...options }, observers, (error) => {
+      this.#verdicts.broken('fault', error instanceof Error ? (error.stack ?? error.message) : String(error));
+    });
+    this.#faults = new Faults(this.#fleet);
   }
-  if (why !== undefined) verdicts.broken('settle', why);
-  const restMs = world.nowMs - healedMs;
-  await world.settle(fleet.stop(), STOP_MS_MAX);
-  return {
-    seed: world.seed,
-    events: world.events,
-    messages: fleet.network.traffic().messagesDelivered,
-    faults: {},
-    checked: verdicts.counts(),
-    violations: verdicts.violations,
-    restMs,
-    traceHash: world.trace.hash(),
-  };
+
+  async play(): Promise<RunReport> {
+    const world = this.#world;
+    const endMs = this.#options.minutes * minuteMs;
+    this.#fleet.start();
+    this.#operateUntil(endMs);
+    if (this.#options.faults !== false) world.schedule(CALM_MS, () => this.#faults.begin());
+    await this.#lookUntil(endMs);
+    this.#faults.heal();
+    for (const node of this.#fleet.nodes) node.reporting = false;
+    this.#fleet.operator.applyAll();
+    const healedMs = world.nowMs;
+    if (this.#holds) await this.#rest(healedMs + REST_MS_MAX);
+    const restMs = world.nowMs - healedMs;
+    if (this.#holds) await this.#stop();
+    return {
+      seed: world.seed,
+      events: world.events,
+      messages: this.#fleet.network.traffic().messagesDelivered,
+      operatorActions: this.#fleet.operator.actions,
+      faults: this.#faults.counts(),
+      checked: this.#verdicts.counts(),
+      violations: this.#verdicts.violations,
+      restMs,
+      traceHash: world.trace.hash(),
+    };
+  }
+
+  get #holds(): boolean {
+    return this.#verdicts.violations.length === 0;
+  }
+
+  /** Ends early when an invariant is broken: what comes later says little. */
+  async #lookUntil(endMs: number): Promise<void> {
+    while (this.#world.nowMs < endMs && this.#holds) {
+      await this.#world.run(Math.min(endMs, this.#world.nowMs + LOOK_MS));
+      checkBounds(this.#fleet, this.#verdicts);
+      checkVersions(this.#fleet, this.#verdicts);
+    }
+  }
+
+  #operateUntil(endMs: number): void {
+    const random = this.#world.random.fork('pace of the operator');
+    const act = () => {
+      if (this.#world.nowMs > endMs) return;
+      this.#fleet.operator.act();
+      this.#world.schedule(this.#world.nowMs + random.between(0, 2 * OPERATE_MS), act);
+    };
+    this.#world.schedule(CALM_MS, act);
+  }
+
+  async #rest(untilMs: number): Promise<void> {
+    let left = await unrest(this.#fleet);
+    while (left !== undefined && this.#world.nowMs < untilMs && this.#holds) {
+      await this.#lookUntil(this.#world.nowMs + LOOK_MS);
+      left = await unrest(this.#fleet);
+    }
+    if (!this.#holds) return;
+    if (left !== undefined) return this.#verdicts.broken(left.invariant, left.sentence);
+    await this.#checkAtRest();
+  }
+
+  async #checkAtRest(): Promise<void> {
+    const projection = await Projection.of(this.#fleet.hub.store!);
+    for (const node of this.#fleet.served()) {
+      const fault = projection.fault(node);
+      this.#verdicts.check('T1', fault === undefined, () => `${node.name}: ${fault}`);
+    }
+    this.#events.settled(this.#fleet.hub.disk.live, new Set(this.#fleet.served().map(({ name }) => name)));
+    checkVersionsAtRest(this.#fleet, this.#verdicts);
+  }
+
+  async #stop(): Promise<void> {
+    this.#workloads.stopping();
+    try {
+      await this.#world.settle(this.#fleet.stop(), STOP_MS_MAX);
+    } catch (error) {
+      return this.#verdicts.broken('L1', error instanceof Error ? error.message : String(error));
+    }
+    checkQuiet(this.#fleet, this.#verdicts);
+  }
 }

@@ -13,6 +13,8 @@ export interface SimHubParts {
   images: ImageRegistry;
   observer: Required<Observer>;
   tampering: Tampering;
+  /** Connections are accepted from now on. */
+  onUp(): void;
   /** Something happened that no fault explains. */
   onFailure(error: unknown): void;
 }
@@ -85,7 +87,6 @@ export class SimHub {
 
   async #start(life: Life): Promise<void> {
     const { network, images, observer, tampering, onFailure } = this.#parts;
-    observer.hubOpened(this.disk.live);
     const store = SimStore.open(life, this.disk, (changes) => observer.objectsCommitted(changes));
     const plain = new SimHubJournal(this.disk, randomHex(life.random, 16));
     const journal = tampering.hubJournal?.(plain) ?? plain;
@@ -96,7 +97,11 @@ export class SimHub {
         store,
         images: images.port(),
         journal: {
-          load: () => journal.load(),
+          load: async () => {
+            const state = await journal.load();
+            observer.hubOpened(this.disk.live);
+            return state;
+          },
           events: (query) => journal.events(query),
           commit: async (changes) => {
             await journal.commit(changes);
@@ -112,5 +117,6 @@ export class SimHub {
     this.hub = hub;
     this.store = store;
     this.life = life;
+    this.#parts.onUp();
   }
 }
