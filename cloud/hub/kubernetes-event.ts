@@ -3,6 +3,8 @@ import type { KubeObject } from '../../protocol/kubernetes.ts';
 import type { NewNodeEvent } from './hub-state.ts';
 
 export const KUBERNETES_EVENT = 'kubernetes.event';
+/** The component that such Events name as their source. */
+export const EVENT_SOURCE = 'stile-runtime';
 
 /** What a terminal says of one of its objects. */
 export interface ReportedEvent {
@@ -33,11 +35,11 @@ export function kubernetesEvent(event: NewNodeEvent): KubeObject | undefined {
     reason: reported.reason,
     message: String(reported.message ?? '').slice(0, MESSAGE_CHARACTERS_MAX),
     type: reported.type === 'Warning' ? 'Warning' : 'Normal',
-    source: { component: 'stile-runtime', host: event.node },
+    source: { component: EVENT_SOURCE, host: event.node },
     firstTimestamp: time,
     lastTimestamp: time,
     count: 1,
-    reportingComponent: 'stile-runtime',
+    reportingComponent: EVENT_SOURCE,
     reportingInstance: event.node,
   };
 }

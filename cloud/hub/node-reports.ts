@@ -5,8 +5,9 @@ import type { KubeObject, Node, Pod, PodStatus } from '../../protocol/kubernetes
 import type { StateItem } from '../../protocol/messages.ts';
 import type { AcceptedEvents } from '../../protocol/report-receiver.ts';
 import type { Kind } from '../kinds/kind.ts';
-import { eventKind, nodeKind, podKind } from '../kinds/registry.ts';
+import { nodeKind, podKind } from '../kinds/registry.ts';
 import type { ResourceStore } from '../store/resource-store.ts';
+import { EventObjects } from './event-objects.ts';
 import type { HubJournal, NewNodeEvent } from './hub-state.ts';
 import { kubernetesEvent } from './kubernetes-event.ts';
 import { mergeNodeStatus } from './node-status.ts';
@@ -18,11 +19,13 @@ export class NodeReports {
   readonly #env: Env;
   readonly #store: ResourceStore;
   readonly #journal: HubJournal;
+  readonly #eventObjects: EventObjects;
 
   constructor(env: Env, store: ResourceStore, journal: HubJournal) {
     this.#env = { ...env, log: env.log.child({ svc: 'reports' }) };
     this.#store = store;
     this.#journal = journal;
+    this.#eventObjects = new EventObjects(store);
   }
 
   /** Events and their watermark in one transaction; Kubernetes Events follow from them under fixed names. */
@@ -39,7 +42,10 @@ export class NodeReports {
       ...(id === undefined ? {} : { id }),
     }));
     // Before the watermark rises: told again after a crash, the fixed name makes the second creation a no-op.
-    for (const event of events) await this.#kubernetesEvent(event);
+    for (const event of events) {
+      const object = kubernetesEvent(event);
+      if (object !== undefined) await this.#eventObjects.create(object);
+    }
     await this.#journal.commit([{ kind: 'events', node, epoch, watermark, events }]);
   }
 
@@ -94,16 +100,6 @@ export class NodeReports {
         if (codeOf(error) === 'E_NOT_FOUND') return;
         if (codeOf(error) !== 'E_CONFLICT' || attempt >= CONFLICT_TRIES_MAX) throw error;
       }
-    }
-  }
-
-  async #kubernetesEvent(event: NewNodeEvent): Promise<void> {
-    const object = kubernetesEvent(event);
-    if (object === undefined) return;
-    try {
-      await this.#store.create(eventKind, object);
-    } catch (error) {
-      if (codeOf(error) !== 'E_CONFLICT') throw error;
     }
   }
 }
