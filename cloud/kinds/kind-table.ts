@@ -1,2 +1,0 @@
-import { kindByPlural, kinds } from './registry.ts';
-export const kindTable = { kinds, kindByPlural, schemas: {}, unknownFields: () => [], structuralFaults: () => [] };
