@@ -48,8 +48,6 @@ export const errorTable = {
   E_TOKEN_EXPIRED: { wire: 33, retry: 'never', http: 401 },
   /** The name belongs to an enrolled node and the token does not allow `--replace`. */
   E_NAME_TAKEN: { wire: 34, retry: 'never', http: 409 },
-  /** A view section whose digest does not fit its content. */
-  E_VIEW_DIGEST: { wire: 40, retry: 'now', http: 409 },
   /** The local quota of undelivered events is reached. */
   E_OUTBOX_FULL: { wire: 50, retry: 'later', http: 507 },
   /** The store was written by a newer version that this one cannot read. */
