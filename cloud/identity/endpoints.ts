@@ -75,7 +75,7 @@ const routes: Record<string, (exchange: Exchange) => Promise<void>> = {
   },
   'DELETE /stile/v1/tokens/ID': async ({ peers, response, identity, pathname }) => {
     requireAdministrator(identity);
-    const id = decodeURIComponent(pathname.slice('/stile/v1/tokens/'.length));
+    const id = decoded(pathname.slice('/stile/v1/tokens/'.length));
     await peers.tokens.remove(id);
     sendJson(response, 200, { id });
   },
@@ -85,6 +85,15 @@ const routes: Record<string, (exchange: Exchange) => Promise<void>> = {
 export function requireAdministrator(identity: PeerIdentity | undefined): void {
   if (isAdministrator(identity)) return;
   throw new AppError('E_FORBIDDEN', 'only an administrator may do this: use the kubeconfig that the hub wrote');
+}
+
+/** Errors: `E_INPUT_INVALID`. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (error) {
+    throw new AppError('E_INPUT_INVALID', `${part} is not a path in percent encoding`, { cause: error });
+  }
 }
 
 function readWish(body: unknown): TokenWish {

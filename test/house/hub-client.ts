@@ -37,21 +37,41 @@ export class HubClient {
     return (await this.#ask('POST', path, object)).statusCode;
   }
 
+  /** As a JSON merge patch (RFC 7396). */
+  async patch<T>(path: string, patch: unknown): Promise<T> {
+    const { statusCode, text } = await this.#ask('PATCH', path, patch, 'application/merge-patch+json');
+    if (statusCode !== 200) throw new Error(`${path} answered ${statusCode}: ${text}`);
+    return JSON.parse(text) as T;
+  }
+
   async remove(path: string): Promise<number> {
     return (await this.#ask('DELETE', path)).statusCode;
+  }
+
+  /** Any request with any body; resolves to whatever is answered, as JSON. */
+  async ask(method: string, path: string, text: string): Promise<{ status: number; body: unknown }> {
+    const { statusCode, body } = await request(`${this.#url}${path}`, {
+      dispatcher: this.#agent,
+      method: method as 'GET',
+      ...(method === 'POST' ? { body: text, headers: { 'content-type': 'application/json' } } : {}),
+    });
+    return { status: statusCode, body: await body.json() };
   }
 
   close(): Promise<void> {
     return this.#agent.destroy();
   }
 
-  async #ask(method: 'GET' | 'POST' | 'DELETE', path: string, object?: unknown) {
+  async #ask(
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+    path: string,
+    object?: unknown,
+    contentType = 'application/json',
+  ) {
     const { statusCode, body } = await request(`${this.#url}${path}`, {
       dispatcher: this.#agent,
       method,
-      ...(object === undefined
-        ? {}
-        : { body: JSON.stringify(object), headers: { 'content-type': 'application/json' } }),
+      ...(object === undefined ? {} : { body: JSON.stringify(object), headers: { 'content-type': contentType } }),
     });
     return { statusCode, text: await body.text() };
   }
