@@ -4,7 +4,7 @@ import type { HubDiskState } from './hub-disk.ts';
 import { calmLink } from './link.ts';
 import type { SimRandom } from './random.ts';
 import type { SimNode } from './sim-node.ts';
-import { type Death, WORLD_EPOCH_MS } from './world.ts';
+import { type Death, type Timer, WORLD_EPOCH_MS } from './world.ts';
 
 /** Mean time between two faults. */
 const FAULT_EVERY_MS = 1_500;
@@ -45,7 +45,8 @@ export class Faults {
   readonly #random: SimRandom;
   readonly #counts = new Map<FaultName, number>();
   #backup: HubDiskState | undefined;
-  #healed = false;
+  /** Of faults to come and of those that end by themselves. */
+  readonly #timers = new Set<Timer>();
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet;
@@ -71,7 +72,7 @@ export class Faults {
   /** Everything is right again: links, disks, clocks, power. What it broke has to mend itself. */
   heal(): void {
     const { network, hub, nodes, world, options } = this.#fleet;
-    this.#healed = true;
+    for (const timer of this.#timers) timer.cancel();
     network.healAll();
     network.setAll({ bytesPerSecond: options.bytesPerSecond });
     for (const { host, disk } of [hub, ...nodes]) {
@@ -178,9 +179,9 @@ export class Faults {
   }
 
   #jump({ host }: Machine): void {
-    if (this.#random.chance(0.1)) return host.wall.set(0);
     const byMs = this.#random.pick([60_000, hourMs, YEAR_MS]);
-    host.wall.jump(this.#random.between(-byMs, byMs));
+    if (this.#random.chance(0.1)) host.wall.set(0);
+    else host.wall.jump(this.#random.between(-byMs, byMs));
   }
 
   #impair({ name }: SimNode, bad: Partial<typeof calmLink>, good: Partial<typeof calmLink>): void {
@@ -221,9 +222,11 @@ export class Faults {
 
   #later(withinMs: number, callback: () => void): void {
     const { world } = this.#fleet;
-    world.schedule(world.nowMs + this.#random.between(0, withinMs), () => {
-      if (!this.#healed) callback();
+    const timer = world.schedule(world.nowMs + this.#random.between(0, withinMs), () => {
+      this.#timers.delete(timer);
+      callback();
     });
+    this.#timers.add(timer);
   }
 }
 

@@ -38,6 +38,8 @@ export const fleetDefaults: FleetOptions = {
   tampering: {},
 };
 
+/** Few enough that some terminals are full at times. */
+const PODS_MAX = 12;
 /** Joins one after the other over this time, as terminals do. */
 const JOIN_MS = 20_000;
 
@@ -108,7 +110,9 @@ export class Fleet {
       eventEveryMs: this.options.eventEveryMs,
     });
     this.nodes.push(node);
-    this.operator.enrol(name, this.#random.pick(this.poolNames()));
+    // One that cannot be served can run nothing.
+    const podsMax = dialect === 'unsupported' ? 0 : PODS_MAX;
+    this.operator.enrol(name, this.#random.pick(this.poolNames()), podsMax);
     void node.boot();
     return node;
   }

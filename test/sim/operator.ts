@@ -52,8 +52,8 @@ export interface OperatorParts {
 export class Operator {
   readonly #parts: OperatorParts;
   readonly #manifests = new Map<string, KubeObject>();
-  /** Node to pool, for every node that is to be enrolled. */
-  readonly #nodes = new Map<string, string>();
+  /** By node, for every node that is to be enrolled. */
+  readonly #nodes = new Map<string, { pool: string; podsMax: number }>();
   actions = 0;
 
   constructor(parts: OperatorParts) {
@@ -69,8 +69,8 @@ export class Operator {
   }
 
   /** A terminal joins, or joins again after its Node was deleted. */
-  enrol(node: string, pool: string): void {
-    this.#nodes.set(node, pool);
+  enrol(node: string, pool: string, podsMax: number): void {
+    this.#nodes.set(node, { pool, podsMax });
     this.#attempt((store) => this.#register(store, node));
   }
 
@@ -178,11 +178,13 @@ export class Operator {
 
   #moveNode(): void {
     const node = this.#anyNode();
-    this.#nodes.set(node, this.#parts.random.pick(this.#parts.poolNames));
+    const { podsMax } = this.#nodes.get(node)!;
+    const pool = this.#parts.random.pick(this.#parts.poolNames);
+    this.#nodes.set(node, { pool, podsMax });
     this.#attempt(async (store) => {
       const object = await store.get(nodeKind, undefined, node);
       if (object === undefined) return;
-      const labels = { ...object.metadata.labels, [keys.nodePool]: this.#nodes.get(node)! };
+      const labels = { ...object.metadata.labels, [keys.nodePool]: pool };
       await store.update(nodeKind, { ...object, metadata: { ...object.metadata, labels } });
     });
   }
@@ -193,7 +195,8 @@ export class Operator {
     this.#attempt(async (store) => {
       await store.delete(nodeKind, undefined, node);
     });
-    if (this.#parts.random.chance(0.5)) this.enrol(node, this.#nodes.get(node)!);
+    const { pool, podsMax } = this.#nodes.get(node)!;
+    if (this.#parts.random.chance(0.5)) this.enrol(node, pool, podsMax);
   }
 
   #anyNode(): string {
@@ -201,8 +204,10 @@ export class Operator {
   }
 
   async #register(store: ResourceStore, name: string): Promise<void> {
-    const info = { architecture: 'amd64', operatingSystem: 'linux', capacity: { pods: '110' }, nodeInfo: {} };
-    const registration = { name, pool: this.#nodes.get(name)!, info, replaced: false };
+    const { pool, podsMax } = this.#nodes.get(name)!;
+    const capacity = { pods: String(podsMax) };
+    const info = { architecture: 'amd64', operatingSystem: 'linux', capacity, nodeInfo: {} };
+    const registration = { name, pool, info, replaced: false };
     await registerNode(this.#parts.hub.life!, store, nodeKind, registration);
   }
 

@@ -13,7 +13,7 @@ import { W1Workloads } from './checkers/w1-workloads.ts';
 import { W2Once } from './checkers/w2-once.ts';
 import { Faults } from './faults.ts';
 import { Fleet, type FleetOptions, fleetDefaults } from './fleet.ts';
-import { unrest } from './rest.ts';
+import { type Unrest, unrest } from './rest.ts';
 import type { TraceOptions } from './trace.ts';
 import { World } from './world.ts';
 
@@ -45,6 +45,7 @@ const minuteMs = 60_000;
 /** A silent link of the metered profile is noticed within 300 s, then back-off and a first sync may follow. */
 const REST_MS_MAX = 10 * minuteMs;
 const STOP_MS_MAX = 2 * minuteMs;
+const CLOSE_MS_MAX = 5_000;
 /** Between two looks of the checkers that look from time to time. */
 const LOOK_MS = 2_000;
 /** The fleet is built up before anything goes wrong. */
@@ -87,7 +88,6 @@ class Run {
     if (this.#options.faults !== false) world.schedule(CALM_MS, () => this.#faults.begin());
     await this.#lookUntil(endMs);
     this.#faults.heal();
-    for (const node of this.#fleet.nodes) node.reporting = false;
     this.#fleet.operator.applyAll();
     const healedMs = world.nowMs;
     if (this.#holds) await this.#rest(healedMs + REST_MS_MAX);
@@ -130,14 +130,18 @@ class Run {
   }
 
   async #rest(untilMs: number): Promise<void> {
-    let left = await unrest(this.#fleet);
-    while (left !== undefined && this.#world.nowMs < untilMs && this.#holds) {
+    const reasons = new Map<string, Unrest & { times: number }>();
+    while (this.#holds) {
+      const left = await unrest(this.#fleet);
+      if (left === undefined) return this.#checkAtRest();
+      const known = reasons.get(left.sentence) ?? { ...left, times: 0 };
+      reasons.set(left.sentence, { ...known, times: known.times + 1 });
+      if (this.#world.nowMs >= untilMs) break;
       await this.#lookUntil(this.#world.nowMs + LOOK_MS);
-      left = await unrest(this.#fleet);
     }
-    if (!this.#holds) return;
-    if (left !== undefined) return this.#verdicts.broken(left.invariant, left.sentence);
-    await this.#checkAtRest();
+    // Something is always on its way; what was found most often is what does not come to rest.
+    const [worst] = [...reasons.values()].sort((one, other) => other.times - one.times);
+    if (this.#holds && worst !== undefined) this.#verdicts.broken(worst.invariant, worst.sentence);
   }
 
   async #checkAtRest(): Promise<void> {
@@ -157,6 +161,8 @@ class Run {
     } catch (error) {
       return this.#verdicts.broken('L1', error instanceof Error ? error.message : String(error));
     }
+    // Closed channels are forgotten when the other side has answered.
+    await this.#world.run(this.#world.nowMs + CLOSE_MS_MAX);
     checkQuiet(this.#fleet, this.#verdicts);
   }
 }

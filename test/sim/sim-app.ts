@@ -8,7 +8,7 @@ import type { Life } from './world.ts';
 
 export interface SimAppParts {
   life: Life;
-  node: { name: string; reporting: boolean };
+  node: { name: string };
   terminal: Terminal;
   store: NodeStore;
   random: SimRandom;
@@ -25,20 +25,20 @@ const BURST_EVENTS_MAX = 60;
 /** What an app must be ready to hear: the disk is full, or the quota is reached. */
 const refusals: ReadonlySet<string> = new Set(['E_STORE_FAILED', 'E_OUTBOX_FULL']);
 
-/** Goes on for the whole life of the runtime, or until the node's app is told to stop. */
-export function runApp(parts: SimAppParts): void {
+/** Goes on for the whole life of the runtime, or until the answered function is called. */
+export function runApp(parts: SimAppParts): () => void {
   const { life, node, random, eventEveryMs } = parts;
   let count = 0;
   const report = () => {
-    if (!node.reporting) return;
     const events = random.chance(BURST_RATE) ? random.integer(2, BURST_EVENTS_MAX) : 1;
     for (let event = 0; event < events; event += 1) {
       count += 1;
       void append(parts, `${node.name}/${life.number}/${count}`);
     }
-    life.after(random.between(0, 2 * eventEveryMs), report);
+    next = life.after(random.between(0, 2 * eventEveryMs), report);
   };
-  life.after(random.between(0, 2 * eventEveryMs), report);
+  let next = life.after(random.between(0, 2 * eventEveryMs), report);
+  return () => next.cancel();
 }
 
 async function append({ node, store, terminal, observer, onFailure }: SimAppParts, id: string): Promise<void> {

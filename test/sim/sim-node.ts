@@ -49,8 +49,7 @@ export class SimNode {
   readonly #random: SimRandom;
   terminal: Terminal | undefined;
   store: NodeStore | undefined;
-  /** The app goes on reporting. */
-  reporting = true;
+  #stopApp: () => void = () => {};
 
   constructor(host: Host, dialect: Dialect, parts: SimNodeParts) {
     this.name = host.name;
@@ -98,6 +97,7 @@ export class SimNode {
   /** An orderly end: pods are stopped, everything is quiet when it resolves. */
   async stop(): Promise<void> {
     const { terminal, store } = this;
+    this.#stopApp();
     await terminal?.stop({ keepPods: false });
     await store?.close();
   }
@@ -129,7 +129,7 @@ export class SimNode {
         bootId: `${this.name} ${life.number}`,
         agent: 'stile-runtime/sim',
         supervisor: { ...supervisorDefaults, nodeName: this.name, hostIP: '192.0.2.1' },
-        status: { capacity: { pods: '110' }, allocatable: { pods: '110' }, nodeInfo: { architecture: 'amd64' } },
+        status: { nodeInfo: { architecture: 'amd64' } },
       },
       {
         dialer: {
@@ -146,7 +146,7 @@ export class SimNode {
     this.store = store;
     this.terminal = terminal;
     tampering.started?.(this);
-    runApp({ life, node: this, terminal, store, random: this.#random, ...this.#parts });
+    this.#stopApp = runApp({ life, node: this, terminal, store, random: this.#random, ...this.#parts });
   }
 
   #hubReachable(): boolean {
