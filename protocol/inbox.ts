@@ -9,6 +9,7 @@ export class Inbox {
   readonly #waiting: Uint8Array[] = [];
   readonly #wakeup = new Wakeup();
   #bytes = 0;
+  #end: { reason: unknown } | undefined;
 
   /** `E_WIRE_TOO_LARGE` when the bound is reached. */
   push(message: Uint8Array): void {
@@ -24,8 +25,18 @@ export class Inbox {
     return this.#waiting.length;
   }
 
+  /** Nothing more will come. What waits is still handed out: the last of it may say why the peer left. */
+  end(reason: unknown): void {
+    this.#end ??= { reason };
+    this.#wakeup.wake();
+  }
+
+  /** Rejects with the reason of `end` after the last message, or when `signal` aborts. */
   async next(signal: AbortSignal): Promise<Uint8Array> {
-    while (this.#waiting.length === 0) await this.#wakeup.wait(signal);
+    while (this.#waiting.length === 0) {
+      if (this.#end !== undefined) throw this.#end.reason;
+      await this.#wakeup.wait(signal);
+    }
     signal.throwIfAborted();
     const message = this.#waiting.shift()!;
     this.#bytes -= message.length;

@@ -168,6 +168,7 @@ async function serve(env: Env, { dataDir, identity, machine, images, store, dest
 
 main(process.argv.slice(2)).catch((error: unknown) => {
   const app = asAppError(error, 'E_INTERNAL', 'stile-runtime failed');
-  process.stderr.write(`error: ${app.message} (${app.code})\n`);
+  // Messages of libraries may hold line ends; a person gets one sentence.
+  process.stderr.write(`error: ${app.message.replace(/\s*[\r\n]+\s*/g, ' ').trim()} (${app.code})\n`);
   process.exitCode = app.code === 'E_USAGE' ? 2 : 1;
 });

@@ -6,9 +6,10 @@ import { AppError, asAppError, codeFromWire, errorTable } from '../../protocol/e
 import { Inbox } from '../../protocol/inbox.ts';
 import { type HeartbeatProfile, limits } from '../../protocol/limits.ts';
 import { Liveness } from '../../protocol/liveness.ts';
-import type { Cursor, Message, MessageOf, Watermark } from '../../protocol/messages.ts';
+import { type Cursor, type Message, type MessageOf, scopes, type Watermark } from '../../protocol/messages.ts';
 import { ReportReceiver } from '../../protocol/report-receiver.ts';
 import { Scope } from '../../protocol/scope.ts';
+import { SectionContent } from '../../protocol/section-content.ts';
 import { versionMax, versionMin } from '../../protocol/version.ts';
 import { sectionId } from '../../protocol/view-replica.ts';
 import type { NodeReports } from './node-reports.ts';
@@ -59,6 +60,7 @@ export class HubSession {
   #bytesReceived = 0;
   #end!: (error: unknown) => void;
   readonly #ended: Promise<unknown>;
+  readonly #over = Promise.withResolvers<void>();
 
   constructor(env: Env, channel: Channel, parts: HubSessionParts) {
     this.#env = env;
@@ -94,12 +96,29 @@ export class HubSession {
     await this.#scope.stop();
     this.#bye(reason);
     this.#channel.close(reason.code);
+    this.#over.resolve();
     return reason;
   }
 
   /** Ends the session from outside: replaced, revoked, or the hub stops. */
   close(reason: AppError): void {
     this.#end(reason);
+  }
+
+  /**
+   * Ends the session of a terminal that is this node no longer. Its own section is emptied first, so that nothing of
+   * the node goes on running there; dropping it would leave the pods, as a lost hub does. Resolves when all is said.
+   */
+  dismiss(reason: AppError): Promise<void> {
+    for (const { section, sent } of this.#subscriptions.values()) {
+      const { scope, revision } = section.source;
+      if (scope !== scopes.node) continue;
+      const { handle } = section;
+      this.#send({ name: 'inventoryRequest', handle, empty: true });
+      this.#send({ name: 'flip', handle, to: Math.max(sent, revision) + 1, digest: new SectionContent().digest() });
+    }
+    this.#end(reason);
+    return this.#over.promise;
   }
 
   /** A section changed. The shared frame goes out as it is when this node holds exactly what precedes it. */
@@ -214,8 +233,13 @@ export class HubSession {
     onLive(hello);
     const wanted = sections();
     const held = new Set(wanted.map(({ source }) => sectionId(source.scope, source.uid)));
-    for (const { scope, uid } of hello.cursors)
-      if (!held.has(sectionId(scope, uid))) this.#send({ name: 'drop', scope, uid });
+    for (const { scope, uid } of hello.cursors) {
+      const id = sectionId(scope, uid);
+      if (held.has(id)) continue;
+      this.#send({ name: 'drop', scope, uid });
+      // Should the section become the node's later in this session, it has forgotten the content by then.
+      this.#cursors.delete(id);
+    }
     for (const section of wanted) this.#subscribe(section);
   }
 

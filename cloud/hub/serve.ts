@@ -156,8 +156,9 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
     poolExists,
     registerNode: (registration) => registerNode(env, store, nodeKind, registration),
     onReplaced: (node) => {
-      hub.sessions.close(node, new AppError('E_IDENTITY_REFUSED', `another terminal took the name ${node}`));
-      listener.dropRevoked(node);
+      const reason = new AppError('E_IDENTITY_REFUSED', `another terminal took the name ${node}`);
+      // The old terminal hears why before its connections are cut.
+      void hub.sessions.dismiss(node, reason).then(() => listener.dropRevoked(node));
     },
     destinations: () => destinations,
   });

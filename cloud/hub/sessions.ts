@@ -102,13 +102,13 @@ export class Sessions implements ContactPort, ViewListener {
   onMembership(node: string): void {
     const session = this.#contacts.get(node)?.session;
     if (session === undefined) return;
-    if (this.#views.node(node) === undefined) session.close(this.#deleted(node));
+    if (this.#views.node(node) === undefined) void session.dismiss(this.#deleted(node));
     else session.membershipChanged();
   }
 
-  /** Ends the session of a node whose identity changed hands. */
-  close(node: string, reason: AppError): void {
-    this.#contacts.get(node)?.session?.close(reason);
+  /** Ends the session of a node whose identity changed hands; resolves when its terminal was told. */
+  async dismiss(node: string, reason: AppError): Promise<void> {
+    await this.#contacts.get(node)?.session?.dismiss(reason);
   }
 
   /** Says goodbye to every terminal, with a hint that spreads their return. */
@@ -132,7 +132,7 @@ export class Sessions implements ContactPort, ViewListener {
   #deleted(node: string): AppError {
     return new AppError(
       'E_IDENTITY_REFUSED',
-      `node ${node} was deleted at the hub: enrol it again with a token (stile token create --node ${node} --replace)`,
+      `node ${node} was deleted at the hub: enrol it again with a token (stile token create --pool POOL --node ${node} --replace)`,
     );
   }
 

@@ -115,11 +115,11 @@ export class Listener {
     return this.#peers.identify(socket);
   }
 
-  /** Closes every connection that was opened with a certificate of `node` which no longer counts. */
+  /** Closes every connection that was opened with a certificate of `node` which no longer counts; what was sent goes out. */
   dropRevoked(node: string): void {
     for (const socket of this.#sockets) {
       const shown = this.#peers.shownNode(socket);
-      if (shown === node && this.#peers.identify(socket) === undefined) socket.destroy();
+      if (shown === node && this.#peers.identify(socket) === undefined) socket.destroySoon();
     }
   }
 

@@ -50,6 +50,12 @@ async function exchange<T>(
   try {
     return await work(agent);
   } catch (error) {
+    if (/^ERR_SSL_/.test(String((error as { code?: unknown } | undefined)?.code)))
+      throw new AppError(
+        'E_LINK_UNREACHABLE',
+        `what answers at ${hubUrl} does not speak TLS 1.3 as a hub does: check --hub and proxies on the way`,
+        { cause: error },
+      );
     throw asAppError(
       error,
       'E_LINK_UNREACHABLE',

@@ -62,7 +62,10 @@ export class NodeSession {
     });
     const onAbort = () => this.#end(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
-    this.#channel.onClose((reason) => this.#end(new AppError('E_LINK_CLOSED', `the connection ended: ${reason}`)));
+    // What came before the close is handled first: the last of it says why the hub hung up.
+    this.#channel.onClose((reason) =>
+      this.#inbox.end(new AppError('E_LINK_CLOSED', `the connection ended: ${reason}`)),
+    );
     this.#channel.onMessage((bytes) => this.#accept(bytes));
     this.#send(this.#hello());
     this.#scope.spawn((stop) => this.#receive(stop));

@@ -25,13 +25,15 @@ export class Child {
     this.#process.stdout!.pipe(this.#log, { end: false });
     this.#process.stderr!.pipe(this.#log, { end: false });
     this.pid = this.#process.pid ?? 0;
-    this.ended = new Promise((resolve) => {
+    const ended = new Promise<Ended>((resolve) => {
       this.#process.once('error', () => resolve({ code: 127, signal: null }));
       this.#process.once('close', (code, signal) => resolve({ code, signal }));
     });
-    void this.ended.then((end) => {
+    this.ended = ended.then(async (end) => {
+      // Whoever waited for the end finds all of the output in the log.
+      await new Promise<void>((done) => this.#log.end(() => done()));
       this.#end = end;
-      this.#log.end();
+      return end;
     });
   }
 
