@@ -8,7 +8,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getAsset, getRawAsset, isSea } from 'node:sea';
 import type sqlite3 from 'sqlite3';
-import { AppError } from '../errors.ts';
+import { AppError, asAppError } from '../errors.ts';
 import { privateDirectory, writeDurably } from './durable-file.ts';
 
 /** Assets of a packed executable: the addon, and its SHA-256 in hex as text. */
@@ -35,7 +35,9 @@ export function loadedAddon(): unknown {
 }
 
 async function loadAddon(directory: string): Promise<unknown> {
-  const file = await placeAddon(directory);
+  const file = await placeAddon(directory).catch((error: unknown) => {
+    throw asAppError(error, 'E_STORE_FAILED', `cannot write the SQLite addon to ${directory}`);
+  });
   const target: { exports: unknown } = { exports: {} };
   try {
     process.dlopen(target, file);

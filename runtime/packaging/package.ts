@@ -8,8 +8,7 @@
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { access, copyFile, mkdir, mkdtemp, readFile, rename, writeFile } from 'node:fs/promises';
+import { access, copyFile, mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
@@ -31,23 +30,31 @@ interface Wish {
 
 async function main(): Promise<void> {
   const wish = parseWish(process.argv.slice(2));
-  await mustExist(wish.engine, `there is no engine for linux-${wish.arch}: give its bin/node with --engine`);
+  await checkEngine(wish);
   await mustExist(
     wish.addon,
-    `there is no SQLite addon for linux-${wish.arch}: cross-build sqlite3, give it with --addon`,
+    `there is no SQLite addon for linux-${wish.arch}: build sqlite3 for it and give node_sqlite3.node with --addon`,
   );
+  for (const file of [wish.engine, wish.addon]) await checkMachine(file, wish.arch);
   await mkdir(dirname(wish.output), { recursive: true });
   const work = await mkdtemp(join(dirname(wish.output), '.packing-'));
-  process.on('exit', () => rmSync(work, { recursive: true, force: true }));
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
-  const draft = await pack(wish, work);
-  const bytes = await readFile(draft);
-  await rename(draft, wish.output);
-  process.stdout.write(`${wish.output}\n${bytes.length} bytes\nsha256 ${sha256(bytes)}\n`);
+  const stopping = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.on(name, () => stopping.abort(new Error(`stopped by ${name}`)));
+  try {
+    const draft = await pack(wish, work, stopping.signal);
+    const bytes = await readFile(draft);
+    await rename(draft, wish.output);
+    process.stdout.write(`${wish.output}\n${bytes.length} bytes\nsha256 ${sha256(bytes)}\n`);
+  } catch (error) {
+    throw stopping.signal.aborted ? stopping.signal.reason : error;
+  } finally {
+    await rm(work, { recursive: true, force: true, maxRetries: 5 });
+  }
 }
 
 /** Makes the executable inside `work`. */
-async function pack({ arch, engine, addon }: Wish, work: string): Promise<string> {
+async function pack({ arch, engine, addon }: Wish, work: string, signal: AbortSignal): Promise<string> {
   const bundle = join(work, 'stile-runtime.js');
   const { bytes, modules } = await bundleRuntime(bundle);
   say(`bundled ${modules.length} modules, ${bytes} bytes`);
@@ -63,7 +70,10 @@ async function pack({ arch, engine, addon }: Wish, work: string): Promise<string
     assets,
     useCodeCache: native,
   };
-  await run(process.execPath, [sealScript, JSON.stringify(request)], { env: { HOME: work, TMPDIR: work } });
+  await run(process.execPath, [sealScript, JSON.stringify(request)], {
+    env: { HOME: work, TMPDIR: work },
+    signal,
+  });
   if (native) {
     const { stdout } = await run(output, ['--version']);
     if (stdout.trim() !== programVersion) throw new Error(`the executable says that it is version ${stdout.trim()}`);
@@ -124,6 +134,33 @@ function parseWish(args: string[]): Wish {
     engine: resolve(values.engine ?? join(root, 'node_modules', `node-linux-${arch}`, 'bin/node')),
     addon: values.addon === undefined ? addon : resolve(values.addon),
   };
+}
+
+/** The blob of one version's making crashes another: the engine that is packed is of the version that packs. */
+async function checkEngine({ arch, engine }: Wish): Promise<void> {
+  const wanted = process.versions.node;
+  const remedy = `give bin/node of the unpacked package node-linux-${arch}@${wanted} with --engine`;
+  await mustExist(engine, `there is no engine for linux-${arch}: ${remedy}`);
+  const manifest = join(dirname(engine), '..', 'package.json');
+  await mustExist(manifest, `${engine} does not lie in its package: ${remedy}`);
+  const { version } = JSON.parse(await readFile(manifest, 'utf8')) as { version: string };
+  if (version !== wanted)
+    throw new Error(
+      `the engine for linux-${arch} is ${version}, but packing runs on ${wanted}: start it with npm run package`,
+    );
+}
+
+/** The ELF header names the machine (e_machine, two bytes at 18): 62 is x86-64, 183 is AArch64. */
+async function checkMachine(path: string, arch: Wish['arch']): Promise<void> {
+  const file = await open(path);
+  try {
+    const { buffer } = await file.read(Buffer.alloc(20), 0, 20, 0);
+    const isElf = buffer.readUInt32BE(0) === 0x7f454c46;
+    if (!isElf || buffer.readUInt16LE(18) !== { x64: 62, arm64: 183 }[arch])
+      throw new Error(`${path} is not made for linux-${arch}`);
+  } finally {
+    await file.close();
+  }
 }
 
 async function mustExist(file: string, sentence: string): Promise<void> {

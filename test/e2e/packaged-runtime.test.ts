@@ -11,7 +11,8 @@ import { addonAssets } from '../../protocol/node/sqlite-addon.ts';
 import { programVersion } from '../../protocol/program-version.ts';
 import { House, run, succeeded, type Terminal } from '../house/house.ts';
 
-const packageScript = fileURLToPath(new URL('../../runtime/packaging/package.ts', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const packageScript = join(root, 'runtime/packaging/package.ts');
 const PORT = 8095;
 
 /** Home, temporary and working directory of the executable; must stay empty. */
@@ -107,6 +108,11 @@ describe('the packed runtime', () => {
     expect(version).toEqual({ code: 0, stdout: `${programVersion}\n`, stderr: '' });
     const bad = await run(executable(house), ['--no-such-flag'], environment(house));
     expect(bad).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('E_USAGE') });
+  });
+
+  it('holds no path of the machine that packed it', async () => {
+    const bytes = await readFile(executable(house));
+    for (const path of [root, house.directory]) expect(bytes.includes(path), path).toBe(false);
   });
 
   it('joins a hub and runs modules and scripts from images', { timeout: 120_000 }, async () => {
