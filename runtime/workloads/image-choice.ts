@@ -27,7 +27,7 @@ export function chooseImage(pod: Pod, container: Container): ImageChoice {
 
 /** The waiting reason for an image that could not be had; `attempts` counts from 1. */
 export function imageFailure(container: Container, error: unknown, attempts: number) {
-  const said = error instanceof Error ? error.message : String(error);
+  const said = error instanceof AppError ? `${error.message} (${error.code})` : String(error);
   if (codeOf(error) === 'E_IMAGE_INVALID') return { reason: 'ImageInspectError', message: said };
   if (error instanceof ImageNeverPulled) return { reason: 'ErrImageNeverPull', message: said };
   if (attempts <= 1) return { reason: 'ErrImagePull', message: said };

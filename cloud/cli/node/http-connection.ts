@@ -231,6 +231,10 @@ function unreachable(error: unknown, { url, signal }: Exchange): AppError {
       `nothing listens at ${server}: start the hub with \`stile hub serve\`, or name another kubeconfig`,
       { cause: error },
     );
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER')
+    return new AppError('E_LINK_UNREACHABLE', `what answers at ${server} does not speak TLS: check the kubeconfig`, {
+      cause: error,
+    });
   if (code.startsWith('ERR_SSL'))
     return new AppError('E_IDENTITY_REFUSED', `${server} refused the TLS connection: ${cause.message}`, {
       cause: error,
