@@ -21,6 +21,7 @@ import { NodeStore } from './store/node-store.ts';
 import { SqliteJournal } from './store/sqlite-journal.ts';
 import { Terminal } from './terminal.ts';
 import { PodDirectories, podDirectoriesDefaults } from './workloads/pod-files.ts';
+import { LocalProber } from './workloads/prober.ts';
 import { ChildProcesses, childProcessesDefaults } from './workloads/processes.ts';
 import { supervisorDefaults } from './workloads/supervisor.ts';
 
@@ -124,10 +125,8 @@ interface Parts {
 async function serve(env: Env, { dataDir, identity, machine, images, store, destinations }: Parts): Promise<void> {
   const stopping = new AbortController();
   const engineArguments = isSea() ? ['run-js'] : [process.argv[1]!, 'run-js'];
-  const processes = new ChildProcesses({
-    ...childProcessesDefaults,
-    engine: { file: process.execPath, args: engineArguments },
-  });
+  const engine = { file: process.execPath, args: engineArguments };
+  const processes = new ChildProcesses({ ...childProcessesDefaults, engine });
   const terminal = new Terminal(
     env,
     {
@@ -144,6 +143,7 @@ async function serve(env: Env, { dataDir, identity, machine, images, store, dest
       processes,
       images,
       files: new PodDirectories({ ...podDirectoriesDefaults, dataDirectory: dataDir }),
+      prober: new LocalProber({ engine }),
     },
     (error) => stopping.abort(error),
   );

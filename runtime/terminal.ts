@@ -9,7 +9,7 @@ import { Scope } from '../protocol/scope.ts';
 import { Link } from './link/link.ts';
 import type { NodeStore } from './store/node-store.ts';
 import { ViewReader } from './view/desired-pods.ts';
-import type { Images, PodFiles, Processes, SupervisorOutput } from './workloads/ports.ts';
+import type { Images, PodFiles, Prober, Processes, SupervisorOutput } from './workloads/ports.ts';
 import { Supervisor, type SupervisorConfig } from './workloads/supervisor.ts';
 
 export interface TerminalConfig {
@@ -27,6 +27,7 @@ export interface TerminalPorts {
   processes: Processes;
   images: Images;
   files: PodFiles;
+  prober: Prober;
   onAdvertise?(destinations: readonly string[]): void;
 }
 
@@ -46,14 +47,14 @@ export class Terminal {
     this.#config = config;
     this.#scope = new Scope(env.clock, onFailure);
     this.#view = new ViewReader(ports.store.state.sections);
-    const { dialer, store, processes, images, files, onAdvertise } = ports;
+    const { dialer, store, processes, images, files, prober, onAdvertise } = ports;
     const { name: node, bootId, agent } = config;
     this.link = new Link(
       env,
       { node, bootId, agent, capabilities: [] },
       { dialer, store, onView: () => this.#applyView(), ...(onAdvertise === undefined ? {} : { onAdvertise }) },
     );
-    const parts = { processes, images, files, records: store.podRecords(), output: this.#output() };
+    const parts = { processes, images, files, prober, records: store.podRecords(), output: this.#output() };
     this.supervisor = new Supervisor(env, parts, config.supervisor);
   }
 

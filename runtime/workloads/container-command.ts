@@ -48,13 +48,21 @@ export async function findModule(
   line: readonly string[],
   place: CommandPlace,
 ): Promise<{ file: string; args: string[] }> {
-  const at = line.findIndex((part) => /\.[cm]?js$/.test(part));
+  const at = line.findIndex(isModuleName);
   if (at < 0) throw invalid(`runtimeClassName js needs a module to run, *.js or *.mjs, in "${line.join(' ')}"`);
   const name = line[at]!;
   for (const file of isAbsolute(name) ? [join(place.view, name)] : [join(place.cwd, name), join(place.view, name)]) {
     if (await isFile(file)) return { file, args: line.slice(at + 1) };
   }
   throw new AppError('E_POD_START', `there is no module "${name}" in the image`);
+}
+
+export function namesModule(line: readonly string[]): boolean {
+  return line.some(isModuleName);
+}
+
+function isModuleName(part: string): boolean {
+  return /\.[cm]?js$/.test(part);
 }
 
 function executableCandidates(name: string, { view, cwd, imagePath, hostPath }: CommandPlace): string[] {

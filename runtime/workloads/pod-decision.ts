@@ -7,8 +7,11 @@
  *                                         +---replaceSpec----+
  */
 import type { Container, Pod } from '../../protocol/kubernetes.ts';
+import { decideCourse, decideEnd, type HookStep, merge } from './container-course.ts';
+import { handlersOf, type Probe, type ProbeKind } from './container-handlers.ts';
 import { chooseImage } from './image-choice.ts';
 import type { ContainerRecord, DesiredPod, LocalImage, PodRecord, ProcessExit } from './ports.ts';
+import type { ProbeProgress } from './probe-progress.ts';
 import { sameIntent, specHash } from './spec-hash.ts';
 
 /** What the pod should come to. */
@@ -35,6 +38,14 @@ export interface ContainerObservation {
   notBeforeMs: number;
   /** When this life of the runtime began to watch its process. */
   startedAtMs?: number;
+  /** An earlier life of the runtime started it. */
+  adopted?: boolean;
+  postStart?: 'running' | 'done' | 'failed';
+  probes?: Partial<Record<ProbeKind, ProbeProgress>>;
+  /** It is to end although its pod goes on. */
+  end?: { graceMs: number };
+  /** From when its preStop hook was called on. */
+  preStop?: { sinceMs: number; running: boolean };
   /** SIGTERM was sent. */
   terminatedAtMs?: number;
   /** SIGKILL was last sent. */
@@ -74,7 +85,14 @@ export type PodStep =
   | { kind: 'start'; desired: DesiredPod; container: Container; image: LocalImage }
   | { kind: 'recordExit'; name: string; exit: ProcessExit; cause: 'policy' | 'end' | 'pause' }
   | { kind: 'beginStop' }
-  | { kind: 'terminate'; name: string }
+  | HookStep
+  | { kind: 'hookDone'; name: string }
+  | { kind: 'probe'; container: Container; probe: Probe; progress: ProbeProgress }
+  | { kind: 'startedUp'; name: string }
+  | { kind: 'ready'; name: string; ready: boolean }
+  /** One container ends while its pod goes on; what comes next is its restart policy's business. */
+  | { kind: 'endContainer'; name: string; graceMs: number; why: string }
+  | { kind: 'terminate'; name: string; graceMs: number }
   | { kind: 'kill'; name: string }
   | { kind: 'replaceSpec'; desired: DesiredPod }
   /** Files and record go, then the hub is told. */
@@ -115,9 +133,23 @@ export function gracePeriodMs(target: PodTarget, recorded: Pod): number {
   return Math.max(0, seconds) * 1_000;
 }
 
+export interface Refusal {
+  reason: 'RuntimeClassUnsupported' | 'HandlerUnsupported';
+  message: string;
+}
+
 /** Why this node cannot run such a pod at all; undefined when it can. */
-export function refusalOf(pod: Pod): string | undefined {
-  const wanted = pod.spec.runtimeClassName ?? 'host';
+export function refusalOf(pod: Pod): Refusal | undefined {
+  const message = classFault(pod.spec.runtimeClassName ?? 'host');
+  if (message !== undefined) return { reason: 'RuntimeClassUnsupported', message };
+  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
+    const { fault } = handlersOf(container);
+    if (fault !== undefined) return { reason: 'HandlerUnsupported', message: fault };
+  }
+  return undefined;
+}
+
+function classFault(wanted: string): string | undefined {
   if (wanted === 'host' || wanted === 'js') return undefined;
   if (wanted === 'oci') return 'this node has no container runtime for class oci; use runtimeClassName host or js';
   return `this node does not know runtimeClassName ${wanted}; use host or js`;
@@ -136,24 +168,19 @@ function exitSteps({ record, observed }: PodInput, cause: 'policy' | 'end' | 'pa
   });
 }
 
-/** SIGTERM to all that live, SIGKILL after the grace period, then `last`. */
+/** Every container on its way down, then `last`. */
 function decideStop(input: PodInput, last: PodStep): PodDecision {
-  const { record, observed, nowMs, target } = input;
+  const { record, observed, target } = input;
   const graceMs = gracePeriodMs(target, record!.pod);
-  const steps: PodStep[] = [];
-  const wakes: number[] = [];
-  for (const [name, { alive, terminatedAtMs, killedAtMs }] of observed.containers) {
-    if (!alive) continue;
-    if (terminatedAtMs === undefined) {
-      steps.push({ kind: 'terminate', name });
-      continue;
-    }
-    const killAtMs = killedAtMs === undefined ? terminatedAtMs + graceMs : killedAtMs + input.killRepeatMs;
-    if (nowMs >= killAtMs) steps.push({ kind: 'kill', name });
-    else wakes.push(killAtMs);
-  }
-  if (steps.length > 0) return { steps };
-  return wakes.length > 0 ? { steps, wakeAtMs: Math.min(...wakes) } : one(last);
+  const living = [...observed.containers].filter(([, { alive }]) => alive);
+  if (living.length === 0) return one(last);
+  const containers = containersOf(record!.pod);
+  return merge(
+    living.map(([name, seen]) => {
+      const container = containers.find((candidate) => candidate.name === name);
+      return decideEnd(container, name, seen, graceMs, input);
+    }),
+  );
 }
 
 function decideRun(input: PodInput, record: PodRecord, desired: DesiredPod): PodDecision {
@@ -161,13 +188,17 @@ function decideRun(input: PodInput, record: PodRecord, desired: DesiredPod): Pod
   const { pod } = desired;
   if (!sameIntent(pod, record.pod)) return one({ kind: 'refreshPod', pod });
   const refusal = refusalOf(pod);
-  if (refusal !== undefined) return refused(record, refusal) ? nothing : one({ kind: 'refuse', message: refusal });
+  // What runs although it would be refused today was started by a version that knew less: it is left alone.
+  if (refusal !== undefined && ![...observed.containers.values()].some(({ alive }) => alive)) {
+    return refused(record, refusal.message) ? nothing : one({ kind: 'refuse', message: refusal.message });
+  }
   const decisions: PodDecision[] = [];
   if (!observed.filesReady) {
     if (nowMs >= observed.filesRetryAtMs) return one({ kind: 'prepareFiles', desired });
     decisions.push({ steps: [], wakeAtMs: observed.filesRetryAtMs });
   }
   for (const container of dueContainers(pod, record)) decisions.push(decideContainer(input, desired, container));
+  for (const container of containersOf(pod)) decisions.push(decideRunning(input, record, container));
   return merge(decisions);
 }
 
@@ -186,8 +217,20 @@ export function completed(record: ContainerRecord | undefined): boolean {
   return record?.phase === 'exited' && ended?.exitCode === 0;
 }
 
+export function containersOf(pod: Pod): Container[] {
+  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+}
+
 export function recordOf(record: PodRecord, name: string): ContainerRecord | undefined {
   return record.containers.find((container) => container.name === name);
+}
+
+function decideRunning(input: PodInput, record: PodRecord, container: Container): PodDecision {
+  const own = recordOf(record, container.name);
+  const seen = input.observed.containers.get(container.name);
+  if (own?.phase !== 'running' || !seen?.alive) return nothing;
+  if (seen.end !== undefined) return decideEnd(container, container.name, seen, seen.end.graceMs, input);
+  return decideCourse(container, own, seen, gracePeriodMs(input.target, record.pod), input.nowMs);
 }
 
 function decideContainer(input: PodInput, desired: DesiredPod, container: Container): PodDecision {
@@ -221,10 +264,4 @@ function refused(record: PodRecord, message: string): boolean {
 
 function one(step: PodStep): PodDecision {
   return { steps: [step] };
-}
-
-function merge(decisions: PodDecision[]): PodDecision {
-  const wakes = decisions.flatMap(({ wakeAtMs }) => (wakeAtMs === undefined ? [] : [wakeAtMs]));
-  const steps = decisions.flatMap(({ steps }) => steps);
-  return wakes.length === 0 ? { steps } : { steps, wakeAtMs: Math.min(...wakes) };
 }

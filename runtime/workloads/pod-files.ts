@@ -11,8 +11,9 @@ import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container, Pod, Volume } from '../../protocol/kubernetes.ts';
 import { sync, writeAtomicVolume } from './atomic-volume.ts';
-import { commandLine, findExecutable, findModule } from './container-command.ts';
+import { commandLine, findExecutable, findModule, namesModule } from './container-command.ts';
 import { containerEnvironment, invalid } from './container-environment.ts';
+import { containersOf } from './pod-decision.ts';
 import { logTail, rotateLog } from './pod-logs.ts';
 import type { DesiredPod, LocalImage, PodFiles, PodPlace, ResolvedCommand } from './ports.ts';
 import { buildRootView, pathParts, type ViewMount, viewMounts } from './root-view.ts';
@@ -93,17 +94,47 @@ export class PodDirectories implements PodFiles {
     image: LocalImage,
     place: PodPlace,
   ): Promise<ResolvedCommand> {
-    const directory = this.#directoryOf(uidOf(desired.pod));
-    const view = join(directory, 'root', container.name);
-    const mounts = viewMounts(container, (name) => this.#volumePath(desired.pod, directory, name));
-    const workingDir = container.workingDir ?? image.config.workingDir;
-    const workingParts = pathParts(workingDir, `workingDir ${workingDir}`);
+    const inside = this.#insideOf(desired.pod, container, image);
+    const { directory, view, mounts, workingParts, scratch } = inside;
     for (const { target } of mounts) await makeSubPath(target, join(directory, 'volumes'));
     await buildRootView(view, image.rootDirectory, mounts, workingParts);
-
-    const scratch = join(directory, 'scratch', container.name);
     await makeDirectory(join(scratch, 'home'));
     await makeDirectory(join(scratch, 'tmp'));
+    return this.#commandIn(inside, desired, container, image, place);
+  }
+
+  async resolveInside(
+    desired: DesiredPod,
+    container: Container,
+    image: LocalImage,
+    place: PodPlace,
+    command: readonly string[],
+  ): Promise<ResolvedCommand> {
+    const inside = this.#insideOf(desired.pod, container, image);
+    return this.#commandIn(inside, desired, container, image, place, command);
+  }
+
+  #insideOf(pod: Pod, container: Container, image: LocalImage): Inside {
+    const directory = this.#directoryOf(uidOf(pod));
+    const workingDir = container.workingDir ?? image.config.workingDir;
+    return {
+      directory,
+      view: join(directory, 'root', container.name),
+      mounts: viewMounts(container, (name) => this.#volumePath(pod, directory, name)),
+      workingParts: pathParts(workingDir, `workingDir ${workingDir}`),
+      scratch: join(directory, 'scratch', container.name),
+    };
+  }
+
+  /** `other`: a command of a probe or hook, taken as it is written, instead of the container's own. */
+  async #commandIn(
+    { view, mounts, workingParts, scratch }: Inside,
+    desired: DesiredPod,
+    container: Container,
+    image: LocalImage,
+    place: PodPlace,
+    other?: readonly string[],
+  ): Promise<ResolvedCommand> {
     const imageEnvironment = environmentOf(image);
     const imagePath = await existing(pathOf(imageEnvironment.PATH).map((path) => join(view, path)));
     const base = {
@@ -117,10 +148,10 @@ export class PodDirectories implements PodFiles {
       STILE_ROOT: view,
       STILE_MOUNTS: JSON.stringify(Object.fromEntries(mounts.map(mountEntry))),
     });
-    const line = commandLine(container, image, environment);
+    const line = other ?? commandLine(container, image, environment);
     const cwd = join(view, ...workingParts);
     const commandPlace = { view, cwd, imagePath, hostPath: this.#config.hostPath };
-    if (desired.pod.spec.runtimeClassName === 'js') {
+    if (desired.pod.spec.runtimeClassName === 'js' && (other === undefined || namesModule(other))) {
       // The engine of a packed runtime would obey it, and load what it names before the module.
       const { NODE_OPTIONS: _options, ...env } = environment;
       return { engine: true, ...(await findModule(line, commandPlace)), cwd, env };
@@ -142,8 +173,13 @@ export class PodDirectories implements PodFiles {
   }
 }
 
-function containersOf(pod: Pod): Container[] {
-  return [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+/** Where a container's own things are. */
+interface Inside {
+  directory: string;
+  view: string;
+  mounts: ViewMount[];
+  workingParts: string[];
+  scratch: string;
 }
 
 function uidOf(pod: Pod): string {

@@ -20,6 +20,7 @@ import type {
   PodFiles,
   PodRecord,
   PodRecords,
+  Prober,
   ProcessExit,
   Processes,
   SupervisorOutput,
@@ -30,6 +31,7 @@ export interface SupervisorPorts {
   images: Images;
   files: PodFiles;
   records: PodRecords;
+  prober: Prober;
   output: SupervisorOutput;
 }
 
@@ -49,6 +51,10 @@ export interface PodLoopConfig extends BackoffLimits {
   intentSettleMs: number;
   /** Bytes of a failed container's log that its status carries. */
   terminationMessageBytesMax: number;
+  /** A postStart hook that takes longer has failed. */
+  postStartMsMax: number;
+  /** Between two `Unhealthy` events of one probe: a probe that flaps must not fill the outbox. */
+  unhealthyEventMs: number;
 }
 
 /** What loops ask of the supervisor. */
@@ -76,7 +82,10 @@ export class PodLoop {
   /** Set by the last step of all. */
   ended: 'gone' | 'left' | undefined;
   readonly #alarm = new Alarm();
-  readonly #fetches = new Set<Promise<void>>();
+  /** When the latest `Unhealthy` event of a probe was told. */
+  readonly #toldUnhealthyMs = new Map<string, number>();
+  readonly #besides = new Set<Promise<void>>();
+  readonly #besideScope = new AbortController();
   #fetchScope = new AbortController();
   /** A change of the record that the store would not take yet. */
   #unsaved = false;
@@ -133,8 +142,9 @@ export class PodLoop {
       if (this.ended === undefined && pauseMs !== 0) await this.#alarm.wait(this.env, pauseMs);
     }
     signal.removeEventListener('abort', onAbort);
-    this.#fetchScope.abort();
-    await Promise.all(this.#fetches);
+    this.#fetchScope.abort('ended');
+    this.#besideScope.abort('ended');
+    await Promise.all(this.#besides);
   }
 
   /** Applies a change and makes it durable. A store that fails leaves it in memory only: then this rejects. */
@@ -197,14 +207,20 @@ export class PodLoop {
   fetch(name: string, digest: string, work: (signal: AbortSignal) => Promise<ImageObservation>): void {
     if (this.#fetchScope.signal.aborted) this.#fetchScope = new AbortController();
     this.observe(name, { image: { kind: 'fetching', digest } });
-    const fetching = work(this.#fetchScope.signal).then((image) => {
+    const { signal } = this.#fetchScope;
+    this.beside(async () => {
+      const image = await work(signal);
       const current = this.containers.get(name)?.image;
       // A newer digest may have been asked for meanwhile.
       if (current?.kind === 'fetching' && current.digest === digest) this.observe(name, { image });
-      this.wake();
     });
-    this.#fetches.add(fetching);
-    void fetching.finally(() => this.#fetches.delete(fetching));
+  }
+
+  /** Work that must not hold up the loop: it observes its outcome itself, never rejects, and ends with the loop. */
+  beside(work: (signal: AbortSignal) => Promise<void>): void {
+    const running = work(this.#besideScope.signal).then(() => this.wake());
+    this.#besides.add(running);
+    void running.finally(() => this.#besides.delete(running));
   }
 
   /** An event that cannot be told, for the outbox is full, is no reason to stop caring for the pod. */
@@ -214,6 +230,15 @@ export class PodLoop {
     } catch (error) {
       this.env.log.warn('pod event lost', { err: error, reason });
     }
+  }
+
+  /** Tells of a failed probe, unless it was told of lately. */
+  unhealthy(name: string, probe: string, message: string): void {
+    const key = `${name}/${probe}`;
+    const nowMs = this.env.clock.monotonic();
+    if (nowMs < (this.#toldUnhealthyMs.get(key) ?? Number.NEGATIVE_INFINITY) + this.config.unhealthyEventMs) return;
+    this.#toldUnhealthyMs.set(key, nowMs);
+    this.event(this.record!.pod, 'Warning', 'Unhealthy', message);
   }
 
   #decide(): PodDecision {

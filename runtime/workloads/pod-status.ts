@@ -1,7 +1,8 @@
 /** The status of a pod as its record tells it, in the words of Kubernetes (kubernetes.io "Pod Lifecycle"). */
 import type { Condition, Container, ContainerStatus, PodStatus } from '../../protocol/kubernetes.ts';
+import { hasStarted, isReady } from './container-course.ts';
 import { rfc3339 } from './container-exit.ts';
-import { completed, dueContainers, recordOf, refusalOf } from './pod-decision.ts';
+import { completed, dueContainers, type Refusal, recordOf, refusalOf } from './pod-decision.ts';
 import type { ContainerRecord, PodRecord } from './ports.ts';
 
 /** What kubectl also reads of a pod. */
@@ -72,17 +73,12 @@ export function phaseOf(record: PodRecord): PodStatus['phase'] {
 
 const notInitialized = { reason: 'ContainersNotInitialized', message: 'init containers have not completed' };
 
-function notRunnable(message: string): Condition {
-  return { type: runnableCondition, status: 'False', reason: 'RuntimeClassUnsupported', message };
+function notRunnable(refusal: Refusal): Condition {
+  return { type: runnableCondition, status: 'False', ...refusal };
 }
 
 function neverStarted({ phase, lastState }: ContainerRecord): boolean {
   return (phase === 'waiting' || phase === 'intended') && lastState === undefined;
-}
-
-/** Without a probe a container is ready while it runs. */
-function isReady(record: ContainerRecord | undefined): boolean {
-  return record?.phase === 'running';
 }
 
 function containerStatus(record: PodRecord, container: Container, init: boolean): ContainerStatus {
@@ -92,7 +88,7 @@ function containerStatus(record: PodRecord, container: Container, init: boolean)
   return {
     name: container.name,
     ready,
-    started: own?.phase === 'running',
+    started: hasStarted(own),
     restartCount: own?.restartCount ?? 0,
     image: container.image ?? '',
     imageID: own?.imageDigest ?? '',

@@ -1,15 +1,17 @@
 /** How each step of a decision is done. One executor a kind; a missing one does not compile. */
 import { asAppError, codeOf } from '../../protocol/errors.ts';
 import type { ContainerState } from '../../protocol/kubernetes.ts';
+import { startMarks, withoutMarks } from './container-course.ts';
 import { afterExit, afterFailedStart, type ExitCause, rfc3339 } from './container-exit.ts';
+import { containerOf, courseSteps, nothingSeen, type StepExecutor, tellKilling } from './course-steps.ts';
 import { ImageNeverPulled, imageFailure } from './image-choice.ts';
-import { gracePeriodMs, type ImageObservation, type PodStep } from './pod-decision.ts';
+import { containersOf, type ImageObservation, type PodStep } from './pod-decision.ts';
 import type { PodLoop } from './pod-loop.ts';
 import type { ContainerRecord, PodRecord, ProcessExit, ProcessIdentity, ResolvedCommand } from './ports.ts';
 import { remembered, specHash } from './spec-hash.ts';
 
 type Executors = {
-  [Kind in PodStep['kind']]: (loop: PodLoop, step: Extract<PodStep, { kind: Kind }>) => Promise<void>;
+  [Kind in PodStep['kind']]: StepExecutor<Kind>;
 };
 
 /** Rejects only for reasons of ours (a store that fails); what the pod did wrong ends up in its status. */
@@ -21,7 +23,7 @@ export async function executeStep(loop: PodLoop, step: PodStep): Promise<void> {
 const executors: Executors = {
   async accept(loop, { desired: { pod } }) {
     const { namespace = 'default', name } = pod.metadata;
-    const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
+    const containers = containersOf(pod);
     loop.record = {
       uid: loop.uid,
       namespace,
@@ -107,7 +109,14 @@ const executors: Executors = {
     } catch (error) {
       return startFailed(loop, name, error);
     }
-    await spawn(loop, name, step.image.digest, command, loop.ports.files.logFile(step.desired.pod, name));
+    await spawn(
+      loop,
+      name,
+      step.image.digest,
+      command,
+      startMarks(step.container),
+      loop.ports.files.logFile(step.desired.pod, name),
+    );
   },
 
   async recordExit(loop, { name, exit, cause }) {
@@ -120,12 +129,14 @@ const executors: Executors = {
     await loop.save((record) => ({ ...record, stoppingSinceMs: loop.env.clock.now() }));
   },
 
-  async terminate(loop, { name }) {
+  ...courseSteps,
+
+  async terminate(loop, { name, graceMs }) {
     const { process } = containerOf(loop, name);
-    const graceMs = gracePeriodMs(loop.target, loop.record!.pod);
+    const told = loop.containers.get(name)?.preStop !== undefined;
     loop.observe(name, { terminatedAtMs: loop.env.clock.monotonic() });
     if (process !== undefined) await loop.ports.processes.signal(process, graceMs === 0 ? 'SIGKILL' : 'SIGTERM');
-    loop.event(loop.record!.pod, 'Normal', 'Killing', `stopping container ${name}, grace period ${graceMs / 1_000} s`);
+    if (!told) tellKilling(loop, name, graceMs);
   },
 
   async kill(loop, { name }) {
@@ -136,7 +147,7 @@ const executors: Executors = {
 
   async replaceSpec(loop, { desired: { pod } }) {
     const before = loop.record!;
-    const containers = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map(({ name }) =>
+    const containers = containersOf(pod).map(({ name }) =>
       renewed(
         name,
         before.containers.find((container) => container.name === name),
@@ -168,12 +179,13 @@ async function spawn(
   name: string,
   imageDigest: string,
   command: ResolvedCommand,
+  marks: Partial<ContainerRecord>,
   logFile: string,
 ): Promise<void> {
   const before = containerOf(loop, name);
   const instanceId = loop.newInstanceId();
   const restartCount = before.restartCount + (before.lastState === undefined ? 0 : 1);
-  const intended: ContainerRecord = { ...before, instanceId, phase: 'intended', imageDigest };
+  const intended = { ...withoutMarks(before), ...marks, instanceId, phase: 'intended' as const, imageDigest };
   try {
     await loop.save(loop.containerChange(name, () => intended));
   } catch (error) {
@@ -181,7 +193,7 @@ async function spawn(
     throw error;
   }
   const request = { ...command, env: { ...command.env, STILE_INSTANCE: instanceId }, instanceId, logFile };
-  loop.observe(name, { alive: true, exit: undefined, terminatedAtMs: undefined, killedAtMs: undefined });
+  loop.observe(name, { ...nothingSeen, alive: true });
   let process: ProcessIdentity;
   try {
     process = await loop.ports.processes.spawn(request, loop.exitListener(name, instanceId));
@@ -223,6 +235,7 @@ async function recoverContainer(loop: PodLoop, container: ContainerRecord): Prom
     loop.observe(name, {
       alive: loop.containers.get(name)?.exit === undefined,
       startedAtMs: loop.env.clock.monotonic(),
+      adopted: true,
     });
     if (phase === 'intended') {
       await loop.save(loop.containerChange(name, (own) => ({ ...own, phase: 'running', process, state })));
@@ -257,7 +270,7 @@ async function recordEnd(loop: PodLoop, own: ContainerRecord, exit: ProcessExit,
   const ranMs = startedAtMs === undefined ? 0 : clock.monotonic() - startedAtMs;
   const facts = { exit, nowMs: clock.now(), ranMs, logTail };
   const policy = restartPolicyOf(loop.record!, own.name);
-  loop.observe(own.name, { alive: false, exit: undefined, terminatedAtMs: undefined, killedAtMs: undefined });
+  loop.observe(own.name, { ...nothingSeen, alive: false });
   await loop.save(loop.containerChange(own.name, (current) => afterExit(current, facts, cause, policy, loop.config)));
   setNotBefore(loop, own.name);
   const waiting = containerOf(loop, own.name).state.waiting;
@@ -273,12 +286,6 @@ function restartPolicyOf(record: PodRecord, name: string) {
 
 function setNotBefore(loop: PodLoop, name: string): void {
   loop.observe(name, { notBeforeMs: loop.monotonicOf(containerOf(loop, name).notBeforeMs) });
-}
-
-function containerOf(loop: PodLoop, name: string): ContainerRecord {
-  const own = loop.record?.containers.find((container) => container.name === name);
-  if (own === undefined) throw new Error(`no record of container ${name}`);
-  return own;
 }
 
 function newContainer(name: string): ContainerRecord {

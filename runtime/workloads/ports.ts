@@ -38,6 +38,12 @@ export interface ContainerRecord {
   /** The pause that the next failure brings; 0 after the first start and after a long good run. */
   backoffMs: number;
   imageDigest?: string;
+  /** Its postStart hook has not returned yet. Missing, as in records of before there were hooks: nothing to wait for. */
+  postStartPending?: true;
+  /** Its startup probe has not succeeded yet. */
+  startupPending?: true;
+  /** What its readiness probe said last; missing: nobody asks. */
+  ready?: boolean;
 }
 
 export interface PodRecord {
@@ -96,8 +102,8 @@ export interface Processes {
   /** Sends to the whole group; a group that is gone is no error. */
   signal(identity: ProcessIdentity, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /**
-   * Kills whatever still carries STILE_INSTANCE=instanceId: what an ended child left behind, also outside its group.
-   * Resolves to how many that were.
+   * Kills whatever still carries STILE_INSTANCE=instanceId or STILE_INSIDE=instanceId: what an ended child and the
+   * commands run inside it left behind, also outside their groups. Resolves to how many that were.
    */
   sweep(instanceId: string): Promise<number>;
 }
@@ -144,6 +150,35 @@ export interface PodFiles {
    * configuration that does not resolve, `E_POD_START` for a command that is not there.
    */
   resolve(desired: DesiredPod, container: Container, image: LocalImage, place: PodPlace): Promise<ResolvedCommand>;
+  /** The same for another command in a container that runs; leaves its files as they are. */
+  resolveInside(
+    desired: DesiredPod,
+    container: Container,
+    image: LocalImage,
+    place: PodPlace,
+    command: readonly string[],
+  ): Promise<ResolvedCommand>;
+}
+
+/** What a probe or a hook does, all names resolved. */
+export type HandlerCall =
+  | { kind: 'exec'; command: ResolvedCommand }
+  | { kind: 'httpGet'; scheme: 'HTTP' | 'HTTPS'; host: string; port: number; path: string; headers: [string, string][] }
+  | { kind: 'tcpSocket'; host: string; port: number };
+
+export interface HandlerOutcome {
+  ok: boolean;
+  /** What went wrong, or the first of what it said; bounded. */
+  message: string;
+}
+
+/** Asks a container how it is, or tells it what comes. */
+export interface Prober {
+  /**
+   * Never rejects. Ends within `timeoutMs`, or soon after `signal` aborts, and leaves nothing of a command that did not
+   * end by then.
+   */
+  probe(call: HandlerCall, timeoutMs: number, signal: AbortSignal): Promise<HandlerOutcome>;
 }
 
 /** Where a pod runs: what `fieldRef` and the pod variables are made of. */

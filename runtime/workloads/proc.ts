@@ -49,15 +49,15 @@ export async function readBootId(): Promise<string> {
   return (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim();
 }
 
-/** Pids of living processes, the caller's own excepted, whose environment has exactly `entry` (`NAME=value`). */
-export async function pidsWithEnvironment(entry: string): Promise<number[]> {
-  const wanted = Buffer.from(`\0${entry}\0`);
+/** Pids of living processes, the caller's own excepted, whose environment has one of `entries` (`NAME=value`). */
+export async function pidsWithEnvironment(...entries: string[]): Promise<number[]> {
+  const wanted = entries.map((entry) => Buffer.from(`\0${entry}\0`));
   const found: number[] = [];
   for (const name of await readdir('/proc')) {
     const pid = Number(name);
     if (!Number.isSafeInteger(pid) || pid === process.pid) continue;
     const environment = await readEnvironment(pid);
-    if (environment?.includes(wanted)) found.push(pid);
+    if (environment !== undefined && wanted.some((entry) => environment.includes(entry))) found.push(pid);
   }
   return found;
 }

@@ -10,9 +10,14 @@ import { AppError } from '../../protocol/errors.ts';
 import type { ProcessExit, Processes, ProcessIdentity, SpawnRequest } from './ports.ts';
 import { isDead, pidsWithEnvironment, readBootId, stat, statNow } from './proc.ts';
 
+/** How this runtime runs a JavaScript module in a process of its own: in a checkout, in a packed executable. */
+export interface EngineCommand {
+  file: string;
+  args: string[];
+}
+
 export interface ChildProcessesConfig {
-  /** How this runtime runs a JavaScript module in a process of its own: in a checkout, in a packed executable. */
-  engine: { file: string; args: string[] };
+  engine: EngineCommand;
   /** How often adopted children are looked at: we are not their parent, nobody tells us of their end. */
   pollMs: number;
 }
@@ -62,7 +67,7 @@ export class ChildProcesses implements Processes {
   }
 
   async sweep(instanceId: string): Promise<number> {
-    const pids = await pidsWithEnvironment(entryOf(instanceId));
+    const pids = await pidsWithEnvironment(entryOf(instanceId), `STILE_INSIDE=${instanceId}`);
     for (const pid of pids) kill(pid, 'SIGKILL');
     return pids.length;
   }

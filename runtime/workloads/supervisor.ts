@@ -33,6 +33,8 @@ export const supervisorDefaults = {
   killRepeatMs: 10_000,
   intentSettleMs: 250,
   terminationMessageBytesMax: 4_096,
+  postStartMsMax: 600_000,
+  unhealthyEventMs: 300_000,
   podsMax: 110,
   logCheckMs: 10_000,
   imageCollectMs: 600_000,

@@ -68,6 +68,11 @@ export class SimPodFiles {
         await this.#pass(life);
         return resolve(desired, container, image, place);
       },
+      resolveInside: async (desired, container, image, place, command) => {
+        await this.#pass(life);
+        const [file, ...args] = command;
+        return { ...resolve(desired, container, image, place), file: file!, args };
+      },
     };
   }
 

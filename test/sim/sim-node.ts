@@ -12,6 +12,7 @@ import { speakNewer } from './newer-peer.ts';
 import { type NodeDisk, nodeDisk, SimNodeJournal } from './node-disk.ts';
 import type { Observer } from './observer.ts';
 import { SimPodFiles } from './pod-files.ts';
+import { simProber } from './prober.ts';
 import { SimProcesses } from './processes.ts';
 import type { SimRandom } from './random.ts';
 import { runApp } from './sim-app.ts';
@@ -139,6 +140,7 @@ export class SimNode {
         processes: this.#processes(),
         images: simImages(life, this.disk, this.#random, () => this.#hubReachable()),
         files: this.files.port(),
+        prober: simProber(this.host, this.#random),
       },
       (error) => this.#parts.onFailure(error),
     );

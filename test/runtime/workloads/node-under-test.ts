@@ -14,6 +14,7 @@ import { systemRandom } from '../../../protocol/node/random.ts';
 import { PodDirectories, podDirectoriesDefaults } from '../../../runtime/workloads/pod-files.ts';
 import type { SupervisedPodStatus } from '../../../runtime/workloads/pod-status.ts';
 import type { DesiredPod, Images, LocalImage, PodRecords } from '../../../runtime/workloads/ports.ts';
+import { LocalProber } from '../../../runtime/workloads/prober.ts';
 import { ChildProcesses } from '../../../runtime/workloads/processes.ts';
 import { Supervisor, type SupervisorConfig, supervisorDefaults } from '../../../runtime/workloads/supervisor.ts';
 import { MemoryRecords } from './memory-records.ts';
@@ -27,11 +28,13 @@ export interface Told {
   statuses: Map<string, SupervisedPodStatus>;
   gone: string[];
   events: string[];
+  /** Of the events, in the same order. */
+  messages: string[];
 }
 
 export class NodeUnderTest {
   readonly records: PodRecords;
-  readonly told: Told = { statuses: new Map(), gone: [], events: [] };
+  readonly told: Told = { statuses: new Map(), gone: [], events: [], messages: [] };
   readonly #image: LocalImage;
   readonly #config: SupervisorConfig;
   readonly directory: string;
@@ -80,11 +83,15 @@ export class NodeUnderTest {
       images: imagesOf(this.#image),
       files: new PodDirectories({ ...podDirectoriesDefaults, dataDirectory: this.directory }),
       records,
+      prober: new LocalProber({ engine }),
       output: {
         podStatus: (pod: Pod, status: PodStatus) =>
           void told.statuses.set(pod.metadata.uid!, status as SupervisedPodStatus),
         podGone: (pod: Pod) => void told.gone.push(pod.metadata.uid!),
-        podEvent: (_pod: Pod, { reason }: { reason: string }) => void told.events.push(reason),
+        podEvent: (_pod: Pod, { reason, message }: { reason: string; message: string }) => {
+          told.events.push(reason);
+          told.messages.push(message);
+        },
       },
     };
     const env = { clock: systemClock, random: systemRandom, log: quiet };

@@ -96,9 +96,9 @@ test('a spawn that was intended and not confirmed is found by its instance id, n
 
 test('SIGKILL follows the grace period when SIGTERM is ignored, and ends the whole group', async () => {
   await openWith();
-  const stubborn = 'trap "" TERM; sleep 600 & while :; do sleep 0.05; done';
+  const stubborn = 'trap "" TERM; echo deaf; sleep 600 & while :; do sleep 0.05; done';
   node.supervisor.apply([examplePod('u1', ['sh', '-c', stubborn], { terminationGracePeriodSeconds: 1 })]);
-  await node.running('u1');
+  await until('its trap', async () => (await node.log('u1')) === 'deaf\n');
   const startMs = performance.now();
   node.supervisor.apply([]);
   await until('the pod to be gone', () => node.told.gone.includes('u1'));

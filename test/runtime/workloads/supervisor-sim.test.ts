@@ -9,6 +9,8 @@ import { AppError } from '../../../protocol/errors.ts';
 import { keys, type Pod } from '../../../protocol/kubernetes.ts';
 import type {
   DesiredPod,
+  HandlerCall,
+  HandlerOutcome,
   Images,
   PodRecord,
   PodRecords,
@@ -20,6 +22,7 @@ import { describePodRecords } from '../../contract/pod-records.ts';
 import { SimDisk } from '../../sim/disk.ts';
 import { withoutRealWorld } from '../../sim/guard.ts';
 import { SimPodFiles } from '../../sim/pod-files.ts';
+import { simProber } from '../../sim/prober.ts';
 import { type SimProcess, SimProcesses, type SimProgram } from '../../sim/processes.ts';
 import type { SimRandom } from '../../sim/random.ts';
 import { type Host, World } from '../../sim/world.ts';
@@ -69,6 +72,7 @@ class Terminal {
       files: this.files.port(),
       images: this.#images(),
       records: diskRecords(this.disk),
+      prober: simProber(this.host, this.random, (call) => this.#answer(call)),
       output: {
         podStatus: () => {},
         podGone: (pod: Pod) => void this.gone.add(pod.metadata.uid!),
@@ -100,6 +104,13 @@ class Terminal {
     return lives[request.file as Kind]();
   }
 
+  /** What pods say to their probes and hooks: always well, but for readiness, and for liveness where it may kill. */
+  #answer(call: HandlerCall): HandlerOutcome | undefined {
+    const port = call.kind === 'exec' ? 0 : call.port;
+    if (port !== ports.readiness && port !== ports.frail) return { ok: true, message: '' };
+    return this.random.chance(0.1) ? undefined : { ok: this.random.chance(0.7), message: 'as the dice fell' };
+  }
+
   #images(): Images {
     const image = { digest, rootDirectory: '/image', config: { entrypoint: [], cmd: [], env: [], workingDir: '/' } };
     const life = this.host.life!;
@@ -116,6 +127,22 @@ class Terminal {
   }
 }
 
+const ports = { startup: 1, liveness: 2, readiness: 3, frail: 4 };
+
+const tcpProbe = (port: number, periodSeconds: number) => ({ tcpSocket: { port }, periodSeconds });
+
+/** Probes and hooks of the kinds that have some. */
+const handlers: Partial<Record<Kind, Record<string, unknown>>> = {
+  steady: {
+    startupProbe: tcpProbe(ports.startup, 1),
+    livenessProbe: tcpProbe(ports.liveness, 5),
+    readinessProbe: tcpProbe(ports.readiness, 3),
+    lifecycle: { postStart: { exec: { command: ['begin'] } }, preStop: { sleep: { seconds: 1 } } },
+  },
+  crashing: { livenessProbe: { ...tcpProbe(ports.frail, 2), failureThreshold: 2 } },
+  littering: { lifecycle: { preStop: { sleep: { seconds: 30 } } } },
+};
+
 /** One life of a pod: deleting and making it again gives another uid and the same name. */
 function podOfKind(kind: Kind, generation: number, change = 0): DesiredPod {
   const pod: Pod = {
@@ -130,7 +157,7 @@ function podOfKind(kind: Kind, generation: number, change = 0): DesiredPod {
     spec: {
       terminationGracePeriodSeconds: 3,
       restartPolicy: kind === 'once' ? 'OnFailure' : 'Always',
-      containers: [{ name: 'main', image: 'gate:1', command: [kind], args: [String(change)] }],
+      containers: [{ name: 'main', image: 'gate:1', command: [kind], args: [String(change)], ...handlers[kind] }],
     },
   };
   return { pod, files: new Map() };
