@@ -13,7 +13,6 @@ import { House, run, succeeded, type Terminal } from '../house/house.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const packageScript = join(root, 'runtime/packaging/package.ts');
-const PORT = 8095;
 
 /** Home, temporary and working directory of the executable; must stay empty. */
 const elsewhere = (house: House) => house.path('elsewhere');
@@ -49,7 +48,9 @@ const images: Record<string, Record<string, string>> = {
       import { greeting } from './lib/greeting.mjs';
       const { late } = await import('./lib/late.mjs');
       const told = { pid: process.pid, greeting, late, args: process.argv.slice(2), options: process.env.NODE_OPTIONS };
-      createServer((_, response) => response.end(JSON.stringify(told))).listen(${PORT}, process.env.POD_IP);`,
+      const server = createServer((_, response) => response.end(JSON.stringify(told)));
+      const tell = () => console.log('listens on port', server.address().port);
+      server.listen(0, process.env.POD_IP, tell);`,
     'lib/greeting.mjs': `export const greeting = await Promise.resolve('hello');`,
     'lib/late.mjs': `export const late = import.meta.filename.endsWith('late.mjs');`,
   },
@@ -59,7 +60,9 @@ const images: Record<string, Record<string, string>> = {
       const { createServer } = require('node:http');
       const { greeting } = require('./greeting.js');
       const told = { pid: process.pid, greeting, named: __filename.endsWith('main.js') };
-      createServer((_, response) => response.end(JSON.stringify(told))).listen(${PORT}, process.env.POD_IP);`,
+      const server = createServer((_, response) => response.end(JSON.stringify(told)));
+      const tell = () => console.log('listens on port', server.address().port);
+      server.listen(0, process.env.POD_IP, tell);`,
     'greeting.js': `exports.greeting = 'hello from CommonJS';`,
   },
   script: {
@@ -82,7 +85,8 @@ interface PodItem {
 const pods = new Map<string, PodItem>();
 
 async function answer(name: string): Promise<Record<string, unknown>> {
-  const { body } = await request(`http://${pods.get(name)!.status!.podIP}:${PORT}/`);
+  const port = /listens on port (\d+)/.exec(await logOf(name))?.[1];
+  const { body } = await request(`http://${pods.get(name)!.status!.podIP}:${port}/`);
   return (await body.json()) as Record<string, unknown>;
 }
 
