@@ -27,8 +27,8 @@ export interface ExitFacts {
   nowMs: number;
   /** How long it ran, by the monotonic clock of this runtime's life. */
   ranMs: number;
-  /** Last lines of its log; told for failures only. */
-  logTail: string;
+  /** What it leaves to be told: its termination message, or the end of its log. */
+  message: string;
 }
 
 /**
@@ -85,7 +85,7 @@ function doubled(pauseMs: number, limits: BackoffLimits): number {
 }
 
 function terminatedState(state: ContainerState, facts: ExitFacts): NonNullable<ContainerState['terminated']> {
-  const { exit, nowMs, logTail } = facts;
+  const { exit, nowMs, message } = facts;
   const unknown = exit.exitCode === undefined && exit.signal === undefined;
   const exitCode = unknown ? unknownExitCode : (exit.exitCode ?? 128 + exit.signal!);
   const startedAt = state.running?.startedAt;
@@ -93,7 +93,7 @@ function terminatedState(state: ContainerState, facts: ExitFacts): NonNullable<C
     exitCode,
     ...(exit.signal === undefined ? {} : { signal: exit.signal }),
     reason: unknown ? 'Unknown' : exitCode === 0 ? 'Completed' : 'Error',
-    ...(exitCode !== 0 && logTail !== '' ? { message: logTail } : {}),
+    ...(message === '' ? {} : { message }),
     ...(startedAt === undefined ? {} : { startedAt }),
     finishedAt: rfc3339(nowMs),
   };

@@ -6,6 +6,7 @@
  *   pods/UID/root/CONTAINER/       the container's view of its image, made anew at each start
  *   pods/UID/scratch/CONTAINER/    home/ and tmp/
  *   pods/UID/logs/CONTAINER.log    and .log.1
+ *   pods/UID/last/CONTAINER        its termination message, emptied at each start
  */
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,6 +18,7 @@ import { containersOf } from './pod-decision.ts';
 import { logTail, rotateLog } from './pod-logs.ts';
 import type { DesiredPod, LocalImage, PodFiles, PodPlace, ResolvedCommand } from './ports.ts';
 import { buildRootView, pathParts, type ViewMount, viewMounts } from './root-view.ts';
+import { clearMessage, messagePath, readMessage } from './termination-message.ts';
 import { type VolumeContent, volumeContent } from './volume-content.ts';
 
 export interface PodDirectoriesConfig {
@@ -80,6 +82,11 @@ export class PodDirectories implements PodFiles {
     return logTail(this.logFile(pod, container), bytesMax);
   }
 
+  async terminationMessage(pod: Pod, container: string, bytesMax: number): Promise<string> {
+    checkName(container, 'container');
+    return readMessage(join(this.#directoryOf(uidOf(pod)), 'last', container), bytesMax);
+  }
+
   async rotateLogs(pod: Pod): Promise<void> {
     for (const { name } of containersOf(pod)) await rotateLog(this.logFile(pod, name), this.#config.logBytesMax);
   }
@@ -97,6 +104,8 @@ export class PodDirectories implements PodFiles {
     const inside = this.#insideOf(desired.pod, container, image);
     const { directory, view, mounts, workingParts, scratch } = inside;
     for (const { target } of mounts) await makeSubPath(target, join(directory, 'volumes'));
+    await makeDirectory(join(directory, 'last'));
+    await clearMessage(join(directory, 'last', container.name));
     await buildRootView(view, image.rootDirectory, mounts, workingParts);
     await makeDirectory(join(scratch, 'home'));
     await makeDirectory(join(scratch, 'tmp'));
@@ -117,10 +126,11 @@ export class PodDirectories implements PodFiles {
   #insideOf(pod: Pod, container: Container, image: LocalImage): Inside {
     const directory = this.#directoryOf(uidOf(pod));
     const workingDir = container.workingDir ?? image.config.workingDir;
+    const volumes = viewMounts(container, (name) => this.#volumePath(pod, directory, name));
     return {
       directory,
       view: join(directory, 'root', container.name),
-      mounts: viewMounts(container, (name) => this.#volumePath(pod, directory, name)),
+      mounts: [...volumes, ...messageMount(container, volumes, join(directory, 'last', container.name))],
       workingParts: pathParts(workingDir, `workingDir ${workingDir}`),
       scratch: join(directory, 'scratch', container.name),
     };
@@ -180,6 +190,17 @@ interface Inside {
   mounts: ViewMount[];
   workingParts: string[];
   scratch: string;
+}
+
+/** Where the termination message goes, unless a volume covers that path: then what is written there stays in it. */
+function messageMount(container: Container, volumes: readonly ViewMount[], target: string): ViewMount[] {
+  const path = messagePath(container);
+  const parts = pathParts(path, `terminationMessagePath ${path}`);
+  const covered = volumes.some((mount) => {
+    const [short, long] = mount.parts.length < parts.length ? [mount.parts, parts] : [parts, mount.parts];
+    return short.every((part, index) => long[index] === part);
+  });
+  return covered || parts.length === 0 ? [] : [{ parts, target }];
 }
 
 function uidOf(pod: Pod): string {

@@ -1,6 +1,6 @@
 /** How each step of a decision is done. One executor a kind; a missing one does not compile. */
 import { asAppError, codeOf } from '../../protocol/errors.ts';
-import type { ContainerState } from '../../protocol/kubernetes.ts';
+import type { ContainerState, Pod } from '../../protocol/kubernetes.ts';
 import { startMarks, withoutMarks } from './container-course.ts';
 import { afterExit, afterFailedStart, type ExitCause, rfc3339 } from './container-exit.ts';
 import { containerOf, courseSteps, nothingSeen, type StepExecutor, tellKilling } from './course-steps.ts';
@@ -263,18 +263,24 @@ function runningSince(loop: PodLoop) {
 async function recordEnd(loop: PodLoop, own: ContainerRecord, exit: ProcessExit, cause: ExitCause): Promise<void> {
   const { clock } = loop.env;
   const pod = loop.record!.pod;
-  const failed = exit.exitCode !== 0;
-  const bytesMax = loop.config.terminationMessageBytesMax;
-  const logTail = failed ? await loop.ports.files.logTail(pod, own.name, bytesMax) : '';
+  const message = await lastWords(loop, pod, own.name, exit);
   const startedAtMs = loop.containers.get(own.name)?.startedAtMs;
   const ranMs = startedAtMs === undefined ? 0 : clock.monotonic() - startedAtMs;
-  const facts = { exit, nowMs: clock.now(), ranMs, logTail };
+  const facts = { exit, nowMs: clock.now(), ranMs, message };
   const policy = restartPolicyOf(loop.record!, own.name);
   loop.observe(own.name, { ...nothingSeen, alive: false });
   await loop.save(loop.containerChange(own.name, (current) => afterExit(current, facts, cause, policy, loop.config)));
   setNotBefore(loop, own.name);
   const waiting = containerOf(loop, own.name).state.waiting;
   if (waiting !== undefined) loop.event(pod, 'Warning', 'BackOff', waiting.message ?? waiting.reason);
+}
+
+/** The termination message; of one that failed without a word, the end of its log. */
+async function lastWords(loop: PodLoop, pod: Pod, name: string, exit: ProcessExit): Promise<string> {
+  const { terminationMessageBytesMax: bytesMax } = loop.config;
+  const message = await loop.ports.files.terminationMessage(pod, name, bytesMax);
+  if (message !== '' || exit.exitCode === 0) return message;
+  return loop.ports.files.logTail(pod, name, bytesMax);
 }
 
 /** Init containers run until they complete: Always means OnFailure for them. */

@@ -142,6 +142,8 @@ export interface PodFiles {
   logFile(pod: Pod, container: string): string;
   /** The last `bytesMax` bytes of it, cut at a line. */
   logTail(pod: Pod, container: string, bytesMax: number): Promise<string>;
+  /** What a container left in its terminationMessagePath before it ended, its last `bytesMax` bytes; empty when nothing. */
+  terminationMessage(pod: Pod, container: string, bytesMax: number): Promise<string>;
   /** Truncates logs above their bound (copy-truncate). */
   rotateLogs(pod: Pod): Promise<void>;
   remove(uid: string): Promise<void>;

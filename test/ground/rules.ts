@@ -182,6 +182,7 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/workloads/prober.ts', reason: 'asks pods over HTTP and TCP and by commands' },
   { path: 'runtime/workloads/processes.ts', reason: 'starts and signals child processes' },
   { path: 'runtime/workloads/root-view.ts', reason: "links of a container's view" },
+  { path: 'runtime/workloads/termination-message.ts', reason: 'last words of containers as files' },
 ];
 
 /** Imports of paths that are known only at run time. Packing cannot follow them, and here it must not. */

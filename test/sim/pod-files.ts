@@ -58,6 +58,10 @@ export class SimPodFiles {
         await this.#pass(life);
         return (this.#logs.get(logFile(pod, container)) ?? '').slice(-bytesMax);
       },
+      terminationMessage: async (pod, container, bytesMax) => {
+        await this.#pass(life);
+        return (this.#logs.get(messageFile(pod, container)) ?? '').slice(-bytesMax);
+      },
       rotateLogs: () => this.#pass(life),
       remove: async (uid) => {
         await this.#pass(life);
@@ -84,6 +88,10 @@ export class SimPodFiles {
 
 function logFile(pod: Pod, container: string): string {
   return `/pods/${pod.metadata.uid}/logs/${container}.log`;
+}
+
+function messageFile(pod: Pod, container: string): string {
+  return `/pods/${pod.metadata.uid}/last/${container}`;
 }
 
 function resolve(desired: DesiredPod, container: Container, image: LocalImage, place: PodPlace): ResolvedCommand {

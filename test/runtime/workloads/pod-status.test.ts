@@ -56,7 +56,7 @@ describe('after an exit', () => {
     exit: exitCode === undefined ? {} : { exitCode },
     nowMs: 1_000_000,
     ranMs,
-    logTail: 'last words',
+    message: 'last words',
   });
   const running = own('running', up);
 
@@ -81,7 +81,7 @@ describe('after an exit', () => {
     expect(lastState?.terminated).toMatchObject({ exitCode: 255, reason: 'Unknown', message: 'last words' });
   });
 
-  test('a signal is told as 128 and its number; a success carries no log', () => {
+  test('a signal is told as 128 and its number; last words are told whatever the end was', () => {
     const killed = afterExit(running, { ...facts(), exit: { signal: 9 } }, 'policy', 'Never', limits);
     expect(killed.state.terminated).toMatchObject({
       exitCode: 137,
@@ -90,7 +90,10 @@ describe('after an exit', () => {
       startedAt: up.running!.startedAt,
     });
     const done = afterExit(running, facts(0), 'policy', 'Never', limits);
-    expect(done.state.terminated).not.toHaveProperty('message');
+    expect(done.state.terminated?.message).toBe('last words');
+    expect(
+      afterExit(running, { ...facts(0), message: '' }, 'policy', 'Never', limits).state.terminated,
+    ).not.toHaveProperty('message');
     expect(done.state.terminated?.reason).toBe('Completed');
   });
 
