@@ -8,6 +8,9 @@ import type { Clock } from '../../protocol/env.ts';
 /** Node's timers hold a signed 32-bit number; a longer one would fire at once. */
 const SLEEP_MS_MAX = 2 ** 31 - 1;
 
+/** As Node's timers: nobody can wait so shortly that the time does not move. */
+const SLEEP_MS_MIN = 1;
+
 /** Runs `callback` once after `afterMs`; `cancel` leaves nothing behind. */
 export type After = (afterMs: number, callback: () => void) => { cancel(): void };
 
@@ -65,7 +68,7 @@ export function simClock(wall: WallClock, monotonic: () => number, after: After,
           timer.cancel();
           reject(signal?.reason);
         };
-        const timer = after(Math.max(0, ms), () => {
+        const timer = after(ms <= 0 ? 0 : Math.max(SLEEP_MS_MIN, ms), () => {
           signal?.removeEventListener('abort', onAbort);
           resolve();
         });
