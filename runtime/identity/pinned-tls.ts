@@ -27,8 +27,9 @@ export function pinnedConnector(trust: PinnedTrust): buildConnector.connector {
     ...(trust.certificatePem === undefined ? {} : { cert: trust.certificatePem, key: trust.keyPem }),
     minVersion: 'TLSv1.3',
     timeout: CONNECT_MS_MAX,
-    // Decided below, by all but the dates.
+    // Decided below, by all but the dates. A resumed session shows no certificate to decide by: none is kept.
     rejectUnauthorized: false,
+    maxCachedSessions: 0,
   });
   return (options, callback) =>
     connect(options, (error, socket) => {

@@ -2,14 +2,23 @@
  * Goal: a port or data directory that cannot be used is told in one sentence, and what is in it stays as it was.
  * Method: a hub and a terminal as processes; second ones on the same directories, spoilt and newer ones.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Database, type Schema } from '../../protocol/node/sqlite.ts';
 import { House } from '../house/house.ts';
 import { HubClient } from '../house/hub-client.ts';
 import { expectSentence } from '../house/outcomes.ts';
-import { create, deployment, paths, podsOf, processesOf, pushProgram, runningPods } from '../house/workload.ts';
+import {
+  create,
+  deployment,
+  isAlive,
+  paths,
+  podsOf,
+  processesOf,
+  pushProgram,
+  runningPods,
+} from '../house/workload.ts';
 
 const house = new House();
 let client: HubClient;
@@ -121,7 +130,7 @@ describe('a data directory of a newer version', () => {
     await house.startHub();
     const pods = await runningPods(house, client, 'app', 1);
     expect(await processesOf(pods)).toEqual(before);
-    for (const pid of Object.values(before)) expect(existsSync(`/proc/${pid}`)).toBe(true);
+    for (const pid of Object.values(before)) expect(isAlive(pid)).toBe(true);
   });
 });
 

@@ -2,7 +2,7 @@
  * Goal: a terminal that cannot join says in one sentence why and what to do, and no other one notices. Method: real
  * runtimes against a real hub, other hubs and servers that are none, beside a bystander with a running pod.
  */
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -16,7 +16,17 @@ import { systemRandom } from '../../protocol/node/random.ts';
 import { WatchedHouse } from '../house/bystander.ts';
 import type { Outcome } from '../house/house.ts';
 import { type Expected, expectSentence } from '../house/outcomes.ts';
-import { create, isReady, paths, pod, podsOf, processOf, pushProgram, runningPods } from '../house/workload.ts';
+import {
+  create,
+  isAlive,
+  isReady,
+  paths,
+  pod,
+  podsOf,
+  processOf,
+  pushProgram,
+  runningPods,
+} from '../house/workload.ts';
 
 const watched = new WatchedHouse();
 const { house } = watched;
@@ -156,7 +166,7 @@ describe('a name that belongs to an enrolled terminal', () => {
     await house.waitFor('the pod to run on the new one alone', async () => {
       const [after] = await podsOf(client, 'gate');
       const process = isReady(after!) ? await processOf(after!) : undefined;
-      return process !== undefined && process !== before && !existsSync(`/proc/${before}`);
+      return process !== undefined && process !== before && !isAlive(before);
     });
     expect(old.child.running).toBe(true);
 

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Container, Pod, PodSpec } from '../../protocol/kubernetes.ts';
+import { statNow } from '../../runtime/workloads/proc.ts';
 import type { House } from './house.ts';
 import type { HubClient } from './hub-client.ts';
 
@@ -100,6 +101,12 @@ export async function processOf({ status }: Pod): Promise<number | undefined> {
     if (environment.includes(`STILE_INSTANCE=${instance}`)) return Number(entry);
   }
   return undefined;
+}
+
+/** Whether a process runs; one that nobody has reaped yet does not. */
+export function isAlive(pid: number | undefined): boolean {
+  const state = pid === undefined ? undefined : statNow(pid)?.state;
+  return state !== undefined && state !== 'Z' && state !== 'X';
 }
 
 /** Pod name to process. */

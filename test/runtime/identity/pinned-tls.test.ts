@@ -1,8 +1,11 @@
 /** Goal: only the hub's own certificate, for the address that was dialled, passes; its dates do not matter. */
 import { X509Certificate } from 'node:crypto';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { Agent, request } from 'undici';
 import { beforeAll, expect, it } from 'vitest';
 import { Authority, createAuthorityMaterial } from '../../../cloud/identity/authority.ts';
-import { pinnedFault } from '../../../runtime/identity/pinned-tls.ts';
+import { pinnedConnector, pinnedFault } from '../../../runtime/identity/pinned-tls.ts';
 import { movableClock, testEnv } from '../../cloud/identity/test-hub.ts';
 
 const clock = movableClock();
@@ -44,4 +47,21 @@ it('a certificate of another time passes', async () => {
   const certificate = await serverOf(authority, ['hub.example']);
   expect(certificate.validFromDate.getTime()).toBeGreaterThan(env.clock.now() - 2 * 3_600_000);
   expect(pinnedFault(certificate, authority.certificatePem, 'hub.example')).toBeUndefined();
+});
+
+it('a later connection passes as the first one did, though TLS would resume the session', async () => {
+  const { keyPem: key, certificatePem: cert } = await authority.issueServer(['127.0.0.1']);
+  const server = createServer({ key, cert, minVersion: 'TLSv1.3' }, (_, response) => response.end('hello'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const agent = new Agent({ connect: pinnedConnector({ caPem: authority.certificatePem }) });
+  try {
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    for (let connection = 0; connection < 3; connection += 1) {
+      const { body } = await request(url, { dispatcher: agent, reset: true });
+      expect(await body.text()).toBe('hello');
+    }
+  } finally {
+    await agent.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  }
 });
