@@ -20,8 +20,8 @@ export interface FleetOptions {
   newerPercent: number;
   /** Mean time between two events of one terminal's app. */
   eventEveryMs: number;
-  /** Pods of one workload in one pool, about. */
-  replicas: number;
+  /** Mean time between two actions of the operator. */
+  operateEveryMs: number;
   configMapBytes: number;
   bytesPerSecond: number;
   tampering: Tampering;
@@ -32,14 +32,14 @@ export const fleetDefaults: FleetOptions = {
   poolCount: 4,
   newerPercent: 10,
   eventEveryMs: 30_000,
-  replicas: 16,
+  operateEveryMs: 2_500,
   configMapBytes: 400,
   bytesPerSecond: 64_000,
   tampering: {},
 };
 
 /** Few enough that some terminals are full at times. */
-const PODS_MAX = 12;
+export const PODS_MAX = 12;
 /** Joins one after the other over this time, as terminals do. */
 const JOIN_MS = 20_000;
 
@@ -77,7 +77,8 @@ export class Fleet {
       images,
       random: world.random.fork('operator'),
       poolNames: this.poolNames(),
-      replicas: options.replicas,
+      // Two workloads in each pool and one over all: about half a pod of each for a terminal.
+      replicas: Math.ceil(options.nodeCount / options.poolCount / 3),
       textBytes: options.configMapBytes,
       onFailure,
     });

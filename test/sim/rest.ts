@@ -2,8 +2,8 @@
  * Whether the fleet has come to rest, as it must some time after all faults have ended: every terminal is live and has
  * delivered everything, holds the hub's view, and runs the pods that the store binds to it and nothing else.
  */
-import { podKind } from '../../cloud/kinds/registry.ts';
-import type { Pod } from '../../protocol/kubernetes.ts';
+import { nodeKind, podKind } from '../../cloud/kinds/registry.ts';
+import { keys, type Node, type Pod } from '../../protocol/kubernetes.ts';
 import { viewFault } from './checkers/t1-views.ts';
 import type { Violation } from './checkers/verdicts.ts';
 import type { Fleet } from './fleet.ts';
@@ -28,13 +28,22 @@ export async function unrest(fleet: Fleet): Promise<Unrest | undefined> {
   const dying = pods.find(({ metadata }) => metadata.deletionTimestamp !== undefined);
   if (dying !== undefined) return settle(`pod ${dying.metadata.name} of ${dying.spec.nodeName} does not end`);
   const byNode = Map.groupBy(pods, ({ spec }) => spec.nodeName ?? '');
-  const pending = byNode.get('')?.[0];
+  const nodes = (await store.list(nodeKind)).items as Node[];
+  const pending = (byNode.get('') ?? []).find((pod) => nodes.some((node) => hasRoom(pod, node, byNode)));
   if (pending !== undefined) return settle(`pod ${pending.metadata.name} is bound to no node`);
   for (const node of fleet.served()) {
     const fault = workFault(node, byNode.get(node.name) ?? []);
     if (fault !== undefined) return settle(`${node.name} ${fault}`);
   }
   return undefined;
+}
+
+/** A pod may wait while its pool has no terminal, or only full ones. */
+function hasRoom(pod: Pod, { metadata, status }: Node, byNode: Map<string, Pod[]>): boolean {
+  const pool = pod.spec.nodeSelector?.[keys.nodePool];
+  const allowed = Number(status?.allocatable?.pods ?? 0);
+  const fits = pool === undefined || metadata.labels?.[keys.nodePool] === pool;
+  return fits && (byNode.get(metadata.name)?.length ?? 0) < allowed;
 }
 
 function settle(sentence: string): Unrest {

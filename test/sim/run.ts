@@ -50,8 +50,6 @@ const CLOSE_MS_MAX = 5_000;
 const LOOK_MS = 2_000;
 /** The fleet is built up before anything goes wrong. */
 const CALM_MS = 30_000;
-/** Mean time between two actions of the operator. */
-const OPERATE_MS = 2_500;
 
 export async function runSeed(options: RunOptions): Promise<RunReport> {
   const run = new Run(options);
@@ -124,7 +122,7 @@ class Run {
     const act = () => {
       if (this.#world.nowMs > endMs) return;
       this.#fleet.operator.act();
-      this.#world.schedule(this.#world.nowMs + random.between(0, 2 * OPERATE_MS), act);
+      this.#world.schedule(this.#world.nowMs + random.between(0, 2 * this.#fleet.options.operateEveryMs), act);
     };
     this.#world.schedule(CALM_MS, act);
   }

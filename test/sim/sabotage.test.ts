@@ -1,0 +1,157 @@
+/**
+ * Each checker is shown a house that breaks its invariant and must say so. A checker that never complains proves
+ * nothing.
+ */
+import { expect, test } from 'vitest';
+import type { HubChange, HubJournal } from '../../cloud/hub/hub-state.ts';
+import type { Channel } from '../../protocol/channel.ts';
+import type { Clock } from '../../protocol/env.ts';
+import type { NodeChange, NodeJournal } from '../../runtime/store/node-state.ts';
+import type { Invariant } from './checkers/verdicts.ts';
+import { withoutRealWorld } from './guard.ts';
+import { withVersions } from './newer-peer.ts';
+import type { NodeDiskState } from './node-disk.ts';
+import { type RunOptions, runSeed } from './run.ts';
+import type { SimNode } from './sim-node.ts';
+import type { Tampering } from './tampering.ts';
+
+interface Variant {
+  breaks: Invariant;
+  /** Made anew for each run: some keep a memory. */
+  tampering(): Tampering;
+  options?: Partial<RunOptions>;
+}
+
+const variants: Record<string, Variant> = {
+  'a terminal whose store drops an object of its view': {
+    breaks: 'T1',
+    tampering: () => ({ nodeJournal: forgetful() }),
+  },
+  'a disk that goes back to an older state at a crash, without a new epoch': { breaks: 'T2', tampering: agingDisk },
+  'a hub that stores watermarks without their events': {
+    breaks: 'S1',
+    tampering: () => ({ hubJournal: (journal) => changing(journal, (change) => ({ ...change, events: [] })) }),
+  },
+  'a hub that stores events without their watermark': {
+    breaks: 'S1',
+    tampering: () => ({ hubJournal: (journal) => changing(journal, (change) => ({ ...change, watermark: 0 })) }),
+  },
+  'a terminal that stops its pods when the hub is away': { breaks: 'W1', tampering: () => ({ started: stopWhenAway }) },
+  'a runtime that adopts nothing and looks for nothing': {
+    breaks: 'W2',
+    tampering: () => ({
+      processes: (port) => ({ ...port, adopt: async () => false, find: async () => undefined, sweep: async () => 0 }),
+    }),
+  },
+  'a connection that hides how much waits in it': {
+    breaks: 'B1',
+    tampering: () => ({ accepted: silentOf }),
+    options: { bytesPerSecond: 2_000, configMapBytes: 200_000, operateEveryMs: 50, minutes: 2, faults: false },
+  },
+  'a clock that keeps the timer of an aborted sleep': {
+    breaks: 'L1',
+    tampering: () => ({ nodeEnv: (env) => ({ ...env, clock: { ...env.clock, sleep: lateSleep(env.clock.sleep) } }) }),
+  },
+  'a hub that takes any version for its own': {
+    breaks: 'V1',
+    tampering: () => ({
+      accepted: (channel) => ({
+        ...silentOf(channel),
+        bufferedBytes: () => channel.bufferedBytes(),
+        onMessage: (handler) => channel.onMessage((bytes) => handler(withVersions('current', bytes, 1))),
+      }),
+    }),
+  },
+};
+
+test.each(Object.entries(variants))('%s is noticed', { timeout: 120_000 }, async (_name, variant) => {
+  const seen: string[] = [];
+  for (let seed = 1; seed <= 4; seed += 1) {
+    const report = await withoutRealWorld(() =>
+      runSeed({
+        seed: `broken-${seed}`,
+        minutes: 3,
+        nodeCount: 16,
+        tampering: variant.tampering(),
+        ...variant.options,
+      }),
+    );
+    seen.push(...report.violations.map(({ invariant }) => invariant));
+    if (seen.includes(variant.breaks)) return;
+  }
+  expect(seen).toContain(variant.breaks);
+});
+
+test('the same house without any of it is fine', { timeout: 120_000 }, async () => {
+  const report = await withoutRealWorld(() => runSeed({ seed: 'broken-1', minutes: 3, nodeCount: 16 }));
+  expect(report.violations).toEqual([]);
+});
+
+/** Every 20th delta loses its last object on the way to the disk. */
+function forgetful(): (journal: NodeJournal) => NodeJournal {
+  let deltas = 0;
+  const without = (change: NodeChange): NodeChange => {
+    if (change.kind !== 'view.delta' || change.puts.length === 0) return change;
+    deltas += 1;
+    return deltas % 20 === 0 ? { ...change, puts: change.puts.slice(0, -1) } : change;
+  };
+  return (journal) => ({
+    load: () => journal.load(),
+    commit: (changes) => journal.commit(changes.map(without)),
+    readEvents: (...query) => journal.readEvents(...query),
+    eventUsage: (...query) => journal.eventUsage(...query),
+    close: () => journal.close(),
+  });
+}
+
+/** Each death but the first brings the state of the one before it back. */
+function agingDisk(): Tampering {
+  const old = new Map<string, NodeDiskState>();
+  return {
+    died: ({ name, disk }) => {
+      const state = old.get(name);
+      old.set(name, disk.snapshot());
+      if (state?.node !== undefined && state.node.epoch === disk.live.node?.epoch) disk.restore(state);
+    },
+  };
+}
+
+function changing(
+  journal: HubJournal,
+  change: (events: Extract<HubChange, { kind: 'events' }>) => HubChange,
+): HubJournal {
+  return {
+    load: () => journal.load(),
+    events: (query) => journal.events(query),
+    commit: (changes) => journal.commit(changes.map((each) => (each.kind === 'events' ? change(each) : each))),
+  };
+}
+
+function stopWhenAway(node: SimNode): void {
+  const { terminal, host } = node;
+  const look = () => {
+    if (terminal?.link.live === false) terminal.supervisor.apply([]);
+    host.life?.after(5_000, look);
+  };
+  host.life?.after(60_000, look);
+}
+
+function silentOf(channel: Channel): Channel {
+  return {
+    send: (bytes) => channel.send(bytes),
+    bufferedBytes: () => 0,
+    onMessage: (handler) => channel.onMessage(handler),
+    onClose: (handler) => channel.onClose(handler),
+    close: (reason) => channel.close(reason),
+  };
+}
+
+/** Rejects in time, but what it waited for stays. */
+function lateSleep(sleep: Clock['sleep']): Clock['sleep'] {
+  return (ms, signal) =>
+    new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+      void sleep(ms).then(resolve);
+    });
+}
