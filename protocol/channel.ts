@@ -1,3 +1,5 @@
+import type { Validity } from './validity.ts';
+
 /** A connection as the sessions see it: whole messages, in order, until it closes. */
 export interface Channel {
   /** False when the bytes were not accepted because the channel is closed. */
@@ -9,6 +11,8 @@ export interface Channel {
   /** Fires once, also after `close`. */
   onClose(handler: (reason: string) => void): void;
   close(reason: string): void;
+  /** The dates of the peer's certificate, where there is one and it is not yet known what time it is. */
+  readonly peerValidity?: Validity;
 }
 
 /** Makes the one outbound connection. */

@@ -6,6 +6,7 @@ import { type Env, randomHex } from '../protocol/env.ts';
 import { AppError, asAppError } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/node/clock.ts';
 import { createLog } from '../protocol/node/log.ts';
+import type { PinnedTrust } from '../protocol/node/pinned-tls.ts';
 import { systemRandom } from '../protocol/node/random.ts';
 import { webSocketDialer } from '../protocol/node/websocket.ts';
 import { programVersion } from '../protocol/program-version.ts';
@@ -50,15 +51,16 @@ async function runTerminal(options: Arguments): Promise<void> {
   try {
     const { identity, machine } = await identify(env, options, dataDir);
     const destinations = new Destinations(dataDir, env.log, identity, hostOf(options.hub));
+    const store = await NodeStore.open(env.clock, journal);
+    const trust = () => ({ ...identity, timeFloorMs: () => store.state.timeFloorMs });
     const images = await ImageStore.open(env, {
       dataDir,
       architecture: architecture(),
-      source: blobsOverHttps(identity),
+      source: blobsOverHttps(trust),
       destinations: () => destinations.list(),
     });
     try {
-      const store = await NodeStore.open(env.clock, journal);
-      await serve(env, { dataDir, identity, machine, images, store, destinations });
+      await serve(env, { dataDir, identity, trust, machine, images, store, destinations });
     } finally {
       await images.close();
     }
@@ -115,6 +117,8 @@ function hostOf(hub: string | undefined): string | undefined {
 interface Parts {
   dataDir: string;
   identity: Identity;
+  /** As whom to come to the hub, asked for at each connection. */
+  trust(): PinnedTrust;
   machine: Machine;
   images: ImageStore;
   store: NodeStore;
@@ -122,7 +126,7 @@ interface Parts {
 }
 
 /** Runs until SIGTERM or SIGINT, then ends pods and link in order. A second signal ends at once. */
-async function serve(env: Env, { dataDir, identity, machine, images, store, destinations }: Parts): Promise<void> {
+async function serve(env: Env, { dataDir, identity, trust, machine, images, store, destinations }: Parts): Promise<void> {
   const stopping = new AbortController();
   const engineArguments = isSea() ? ['run-js'] : [process.argv[1]!, 'run-js'];
   const engine = { file: process.execPath, args: engineArguments };
@@ -137,7 +141,7 @@ async function serve(env: Env, { dataDir, identity, machine, images, store, dest
       status: machine.status,
     },
     {
-      dialer: webSocketDialer({ ...identity, destinations: () => destinations.list() }),
+      dialer: webSocketDialer({ trust, destinations: () => destinations.list() }),
       onAdvertise: (list) => destinations.learn(list),
       store,
       processes,

@@ -51,7 +51,7 @@ export async function serverCertificate(
   const wanted = [...new Set(['127.0.0.1', '::1', 'localhost', ...names])].sort();
   return kept(env, authority, join(dataDir, 'pki', 'server.pem'), {
     fits: (certificate) => sameNames(certificate, wanted),
-    issue: () => authority.issueServer(wanted),
+    issue: (notAfterMsMin) => authority.issueServer(wanted, notAfterMsMin),
   });
 }
 
@@ -65,19 +65,26 @@ export function administratorCertificate(env: Env, authority: Authority, dataDir
 
 interface Wanted {
   fits(certificate: X509Certificate): boolean;
-  issue(): Promise<KeyedCertificate>;
+  /** `notAfterMsMin`: when the one before ends. */
+  issue(notAfterMsMin: number): Promise<KeyedCertificate>;
 }
 
+/**
+ * A new certificate never ends before the one that it replaces: while the hub's clock was ahead, terminals learned a
+ * time floor of that time, and would take a hub that ends earlier for one that is over.
+ */
 async function kept(env: Env, authority: Authority, path: string, wanted: Wanted): Promise<KeyedCertificate> {
   const pair = split((await readIfPresent(path)) ?? '');
+  let notAfterMsMin = 0;
   if (pair !== undefined) {
     const certificate = new X509Certificate(pair.certificatePem);
     const leftMs = certificate.validToDate.getTime() - env.clock.now();
     const begun = certificate.validFromDate.getTime() <= env.clock.now();
     const ours = certificate.verify(new X509Certificate(authority.certificatePem).publicKey);
     if (ours && begun && leftMs > RENEW_BEFORE_MS && wanted.fits(certificate)) return pair;
+    if (ours) notAfterMsMin = certificate.validToDate.getTime();
   }
-  const issued = await wanted.issue();
+  const issued = await wanted.issue(notAfterMsMin);
   await writeDurably(path, joined(issued));
   return issued;
 }

@@ -90,12 +90,13 @@ export class Authority {
   }
 
   /** For the hub itself. `names` are host names and IP addresses, without ports and brackets. */
-  issueServer(names: readonly string[]): Promise<KeyedCertificate> {
+  issueServer(names: readonly string[], notAfterMsMin = 0): Promise<KeyedCertificate> {
     const alternatives = names.map((name) => ({
       type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const),
       value: name,
     }));
-    return this.#issueWithKey([{ O: ['Stile'] }, { CN: ['Stile hub'] }], SERVER_LIFE_MS, [
+    const lifeMs = Math.max(SERVER_LIFE_MS, notAfterMsMin - this.#env.clock.now());
+    return this.#issueWithKey([{ O: ['Stile'] }, { CN: ['Stile hub'] }], lifeMs, [
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
       new x509.SubjectAlternativeNameExtension(alternatives),
     ]);

@@ -5,14 +5,17 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { type ClientOptions, WebSocket, WebSocketServer } from 'ws';
 import type { Channel, Dialer } from '../channel.ts';
 import { AppError, type errorBody } from '../errors.ts';
 import { limits } from '../limits.ts';
+import type { Validity } from '../validity.ts';
+import { connectPinned, type PinnedTrust, peerValidity, renewableConnector } from './pinned-tls.ts';
 
 export const SUB_PROTOCOL = 'stile.v1';
 export const SESSION_PATH = '/stile/v1/session';
-/** From dial to open, TLS handshake included. */
+/** From the end of the TLS handshake to open. */
 const CONNECT_MS = 15_000;
 /** RFC 6455, section 5.5: a control frame holds at most 125 bytes, two of them the code. */
 const CLOSE_REASON_BYTES_MAX = 123;
@@ -24,19 +27,18 @@ const CLOSE_MS = 2_000;
 export interface WebSocketDialerOptions {
   /** `HOST:PORT`, in the order to try; asked for at each dial. */
   destinations(): readonly string[];
-  /** The hub's CA; nobody else is believed. */
-  caPem: string;
-  keyPem: string;
-  certificatePem: string;
+  /** Whom to believe, and as whom to come; asked for at each dial, because certificates are renewed. */
+  trust(): PinnedTrust;
 }
 
 export function webSocketDialer(options: WebSocketDialerOptions): Dialer {
+  const connector = renewableConnector(() => options.trust());
   return {
     async dial(signal) {
       let last: unknown = new AppError('E_LINK_UNREACHABLE', 'no address of the hub is known: give one with --hub');
       for (const destination of options.destinations()) {
         try {
-          return await connect(destination, options, signal);
+          return await open(destination, await securely(destination, connector, signal), signal);
         } catch (error) {
           signal.throwIfAborted();
           last = error;
@@ -76,9 +78,11 @@ export class WebSocketChannel implements Channel {
   #messageHandler: ((bytes: Uint8Array) => void) | undefined;
   /** Came before a handler was set. */
   #early: Uint8Array[] = [];
+  readonly peerValidity?: Validity;
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, peerValidity?: Validity) {
     this.#socket = socket;
+    if (peerValidity !== undefined) this.peerValidity = peerValidity;
     socket.binaryType = 'nodebuffer';
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       // What comes while the close is answered is nobody's any more.
@@ -134,13 +138,22 @@ function cutToBytes(text: string, bytesMax: number): string {
   return text.slice(0, read);
 }
 
-function connect(destination: string, options: WebSocketDialerOptions, signal: AbortSignal): Promise<Channel> {
-  const { caPem, keyPem, certificatePem } = options;
-  const tls: ClientOptions = {
-    ca: caPem,
-    key: keyPem,
-    cert: certificatePem,
-    minVersion: 'TLSv1.3',
+type Connector = ReturnType<typeof renewableConnector>;
+
+async function securely(destination: string, connector: Connector, signal: AbortSignal): Promise<TLSSocket> {
+  try {
+    return await connectPinned(connector, destination, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw dialError(destination, error as Error);
+  }
+}
+
+/** Opens the session's WebSocket over a connection whose other end is known to be the hub. */
+function open(destination: string, secured: TLSSocket, signal: AbortSignal): Promise<Channel> {
+  const validity = peerValidity(secured);
+  const options: ClientOptions = {
+    createConnection: () => secured,
     handshakeTimeout: CONNECT_MS,
     perMessageDeflate: false,
     maxPayload: limits.messageBytesMax,
@@ -148,7 +161,7 @@ function connect(destination: string, options: WebSocketDialerOptions, signal: A
   };
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const socket = new WebSocket(`wss://${destination}${SESSION_PATH}`, SUB_PROTOCOL, tls);
+    const socket = new WebSocket(`wss://${destination}${SESSION_PATH}`, SUB_PROTOCOL, options);
     const onAbort = () => socket.terminate();
     signal.addEventListener('abort', onAbort, { once: true });
     const fail = (error: AppError) => {
@@ -161,7 +174,7 @@ function connect(destination: string, options: WebSocketDialerOptions, signal: A
     socket.once('error', (error) => fail(dialError(destination, error)));
     socket.once('open', () => {
       signal.removeEventListener('abort', onAbort);
-      resolve(new WebSocketChannel(socket));
+      resolve(new WebSocketChannel(socket, validity));
     });
   });
 }
@@ -195,6 +208,7 @@ function refused(
 const untrusted = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME|SSL|TLS/;
 
 function dialError(destination: string, error: Error & { code?: string }): AppError {
+  if (error instanceof AppError) return error;
   if (untrusted.test(error.code ?? ''))
     return new AppError(
       'E_IDENTITY_UNTRUSTED',

@@ -3,7 +3,7 @@ import { Agent, request } from 'undici';
 import { type EnrolAnswer, type EnrolRequest, enrolBodyBytesMax, readEnrolAnswer } from '../../protocol/enrolment.ts';
 import { AppError, asAppError, type ErrorCode, errorTable } from '../../protocol/errors.ts';
 import type { EnrolFetcher } from './identity.ts';
-import { pinnedConnector } from './pinned-tls.ts';
+import { pinnedConnector } from '../../protocol/node/pinned-tls.ts';
 
 const CONNECT_MS_MAX = 15_000;
 const ANSWER_MS_MAX = 30_000;

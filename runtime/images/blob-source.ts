@@ -1,8 +1,7 @@
 /** Where blobs come from, over `undici`: HTTPS with this node's certificate, one range of one blob a request. */
 import { Agent, request } from 'undici';
 import { AppError, asAppError } from '../../protocol/errors.ts';
-import type { Identity } from '../identity/identity.ts';
-import { pinnedConnector } from '../identity/pinned-tls.ts';
+import { type PinnedTrust, renewableConnector } from '../../protocol/node/pinned-tls.ts';
 import { arriving } from './arriving.ts';
 
 /** Bytes of a blob from `from` on, as they arrive. */
@@ -27,9 +26,10 @@ const SILENCE_MS_MAX = 60_000;
 /** A connection without a request is closed after so long. */
 const IDLE_MS_MAX = 5_000;
 
-export function blobsOverHttps(identity: Pick<Identity, 'keyPem' | 'certificatePem' | 'caPem'>): BlobSource {
+/** `trust` is asked at each connection, because certificates are renewed. */
+export function blobsOverHttps(trust: () => PinnedTrust): BlobSource {
   const agent = new Agent({
-    connect: pinnedConnector(identity),
+    connect: renewableConnector(trust),
     connections: 2,
     headersTimeout: HEADERS_MS_MAX,
     bodyTimeout: SILENCE_MS_MAX,

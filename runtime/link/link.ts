@@ -13,6 +13,7 @@ import { ReportSender } from '../../protocol/report-sender.ts';
 import { untilAborted } from '../../protocol/scope.ts';
 import { Wakeup } from '../../protocol/wakeup.ts';
 import type { NewEvent, NodeStore } from '../store/node-store.ts';
+import { HubTime } from './hub-time.ts';
 import { type LinkConfig, NodeSession } from './node-session.ts';
 
 export interface LinkPorts {
@@ -29,6 +30,7 @@ export class Link {
   readonly #config: LinkConfig;
   readonly #ports: LinkPorts;
   readonly #sender: ReportSender;
+  readonly #time: HubTime;
   readonly #outbox = new Wakeup();
   #live = false;
   #refused: AppError | undefined;
@@ -38,6 +40,7 @@ export class Link {
     this.#config = config;
     this.#ports = ports;
     this.#sender = new ReportSender(ports.store.state.epochs);
+    this.#time = new HubTime(env.clock, ports.store);
   }
 
   /** Whether a session is live. */
@@ -98,6 +101,7 @@ export class Link {
         config: this.#config,
         store: this.#ports.store,
         sender: this.#sender,
+        time: this.#time,
         outbox: this.#outbox,
         onView: this.#ports.onView,
         onLive: (advertise) => {

@@ -13,6 +13,7 @@ import { versionMax, versionMin } from '../../protocol/version.ts';
 import { cursorsOf, ViewReplica } from '../../protocol/view-replica.ts';
 import type { Wakeup } from '../../protocol/wakeup.ts';
 import type { NodeStore } from '../store/node-store.ts';
+import type { HubTime } from './hub-time.ts';
 
 export interface LinkConfig {
   node: string;
@@ -26,14 +27,12 @@ export interface NodeSessionParts {
   config: LinkConfig;
   store: NodeStore;
   sender: ReportSender;
+  time: HubTime;
   /** Wakes when there is something to report. */
   outbox: Wakeup;
   onView(): void;
   onLive(advertise: readonly string[]): void;
 }
-
-/** The time floor is written when it rose by so much, to spare the flash. */
-const TIME_FLOOR_STEP_MS = 3_600_000;
 
 export class NodeSession {
   readonly #env: Env;
@@ -126,7 +125,7 @@ export class NodeSession {
       throw new AppError('E_WIRE_UNEXPECTED', `the hub sent ${message.name} before its welcome`);
     switch (message.name) {
       case 'beatAck':
-        return;
+        return this.#parts.time.heard(message.hubTimeMs);
       case 'section':
       case 'delta':
       case 'inventoryRequest':
@@ -143,11 +142,9 @@ export class NodeSession {
 
   async #welcome(message: MessageOf<'welcome'>): Promise<void> {
     if (this.#replica !== undefined) return;
-    const { store, sender } = this.#parts;
-    const { incarnation, timeFloorMs } = store.state;
-    const freshHub = incarnation !== message.incarnation;
-    if (freshHub || message.hubTimeMs > timeFloorMs + TIME_FLOOR_STEP_MS)
-      await store.commit([{ kind: 'hub', incarnation: message.incarnation, timeFloorMs: message.hubTimeMs }]);
+    const { store, sender, time } = this.#parts;
+    const freshHub = store.state.incarnation !== message.incarnation;
+    await time.greeted(message.hubTimeMs, message.incarnation, this.#channel.peerValidity);
     this.#replica = new ViewReplica(store.state.sections, message.incarnation);
     this.#liveness.configure({ beatMs: message.beatMs, silenceMs: message.silenceMs, ackMs: limits.ackMs });
     sender.online(message.watermarks, freshHub);

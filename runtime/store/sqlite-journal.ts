@@ -138,6 +138,13 @@ const setMeta = (key: string, value: string): Statement => ({
   params: [key, value],
 });
 
+/** The number under `key` never goes back, whatever the memory of the caller says. */
+const raiseMeta = (key: string, value: number): Statement => ({
+  sql: `INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE
+     SET value = CAST(max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER)) AS TEXT)`,
+  params: [key, String(value)],
+});
+
 const epochRow = (epoch: string): Statement => ({
   sql: 'INSERT INTO event_epoch (epoch, last, acked, pruned) VALUES (?, 0, 0, 0) ON CONFLICT (epoch) DO NOTHING',
   params: [epoch],
@@ -146,7 +153,7 @@ const epochRow = (epoch: string): Statement => ({
 function statementsOf(change: NodeChange): Statement[] {
   switch (change.kind) {
     case 'hub':
-      return [setMeta('incarnation', change.incarnation), setMeta('timeFloorMs', String(change.timeFloorMs))];
+      return [setMeta('incarnation', change.incarnation), raiseMeta('timeFloorMs', change.timeFloorMs)];
     case 'events':
       return eventStatements(change.events);
     case 'event.acked':

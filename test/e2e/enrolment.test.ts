@@ -151,7 +151,7 @@ describe('a terminal whose clock is wrong', () => {
     clock.offsetMs = years * 365 * 24 * 3_600_000;
     hub = await startTestHub({ dataDir: join(directory, 'hub'), clock });
     const identity = await joinAs(await makeToken());
-    const source = blobsOverHttps(identity);
+    const source = blobsOverHttps(() => identity);
     try {
       const blob = source.open(hub.address, `sha256:${'0'.repeat(64)}`, 0, new AbortController().signal);
       await expect(blob).rejects.toMatchObject({ code: 'E_IMAGE_NOT_FOUND' });
@@ -165,7 +165,7 @@ describe('a terminal whose clock is wrong', () => {
     await hub.stop();
     await rm(join(directory, 'hub'), { recursive: true });
     hub = await startTestHub({ dataDir: join(directory, 'hub'), clock });
-    const source = blobsOverHttps(identity);
+    const source = blobsOverHttps(() => identity);
     try {
       const blob = source.open(hub.address, `sha256:${'0'.repeat(64)}`, 0, new AbortController().signal);
       await expect(blob).rejects.toMatchObject({ code: 'E_IDENTITY_UNTRUSTED' });

@@ -164,7 +164,6 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/bin/', reason: 'launchers' },
   { path: 'runtime/identity/enrol-over-https.ts', reason: 'the join request over HTTPS' },
   { path: 'runtime/identity/identity.ts', reason: 'makes the key and keeps it on the disk' },
-  { path: 'runtime/identity/pinned-tls.ts', reason: 'TLS to a hub whose dates look wrong' },
   { path: 'runtime/images/blob-source.ts', reason: 'blobs over HTTPS' },
   { path: 'runtime/images/download.ts', reason: 'partial blobs as files' },
   { path: 'runtime/images/image-store.ts', reason: 'images as files' },

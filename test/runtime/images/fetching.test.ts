@@ -57,7 +57,7 @@ describe('with a hub', () => {
     return ImageStore.open(env, {
       dataDir,
       architecture: 'amd64',
-      source: blobsOverHttps(identity),
+      source: blobsOverHttps(() => identity),
       destinations: () => identity.destinations,
     });
   }

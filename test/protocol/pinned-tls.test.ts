@@ -4,9 +4,9 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { Agent, request } from 'undici';
 import { beforeAll, expect, it } from 'vitest';
-import { Authority, createAuthorityMaterial } from '../../../cloud/identity/authority.ts';
-import { pinnedConnector, pinnedFault } from '../../../runtime/identity/pinned-tls.ts';
-import { movableClock, testEnv } from '../../cloud/identity/test-hub.ts';
+import { Authority, createAuthorityMaterial } from '../../cloud/identity/authority.ts';
+import { pinnedConnector, pinnedFault } from '../../protocol/node/pinned-tls.ts';
+import { movableClock, testEnv } from '../cloud/identity/test-hub.ts';
 
 const clock = movableClock();
 const env = testEnv(clock);
@@ -53,7 +53,7 @@ it('a later connection passes as the first one did, though TLS would resume the 
   const { keyPem: key, certificatePem: cert } = await authority.issueServer(['127.0.0.1']);
   const server = createServer({ key, cert, minVersion: 'TLSv1.3' }, (_, response) => response.end('hello'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const agent = new Agent({ connect: pinnedConnector({ caPem: authority.certificatePem }) });
+  const agent = new Agent({ connect: pinnedConnector(() => ({ caPem: authority.certificatePem })) });
   try {
     const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
     for (let connection = 0; connection < 3; connection += 1) {
