@@ -126,7 +126,10 @@ interface Parts {
 }
 
 /** Runs until SIGTERM or SIGINT, then ends pods and link in order. A second signal ends at once. */
-async function serve(env: Env, { dataDir, identity, trust, machine, images, store, destinations }: Parts): Promise<void> {
+async function serve(
+  env: Env,
+  { dataDir, identity, trust, machine, images, store, destinations }: Parts,
+): Promise<void> {
   const stopping = new AbortController();
   const engineArguments = isSea() ? ['run-js'] : [process.argv[1]!, 'run-js'];
   const engine = { file: process.execPath, args: engineArguments };

@@ -6,8 +6,9 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import type { TLSSocket } from 'node:tls';
-import { buildConnector } from 'undici';
+import { performance } from 'node:perf_hooks';
+import { connect, type TLSSocket } from 'node:tls';
+import type { buildConnector } from 'undici';
 import { AppError } from '../errors.ts';
 import { endedBefore, type Validity } from '../validity.ts';
 
@@ -21,8 +22,28 @@ export interface PinnedTrust {
   timeFloorMs?(): number;
 }
 
+export interface PinnedConnection {
+  socket: TLSSocket;
+  /** Of the hub's certificate. */
+  validity: Validity;
+}
+
+/** A connection on which the peer showed itself to be the hub, and the TLS ticket that came with it. */
+interface Ticket {
+  session: Buffer;
+  validity: Validity;
+  /** When the certificate itself was seen. */
+  verifiedMonotonicMs: number;
+}
+
 const SERVER_AUTHENTICATION = '1.3.6.1.5.5.7.3.1';
+/** From dial to the end of the TLS handshake. */
 const CONNECT_MS_MAX = 15_000;
+const KEEP_ALIVE_MS = 60_000;
+/** A ticket stands for a certificate that was seen; after so long the certificate itself is looked at again. */
+const TICKET_MS_MAX = 24 * 3_600_000;
+/** Addresses of the hub of which a ticket is kept. */
+const TICKETS_MAX = 16;
 /** Findings of Node that are decided here instead; with any other the peer is refused. */
 const decidedHere: ReadonlySet<string> = new Set([
   'CERT_NOT_YET_VALID',
@@ -32,82 +53,132 @@ const decidedHere: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * How `undici` connects; a peer that is not the hub is refused with `E_IDENTITY_UNTRUSTED` before a byte is sent.
- * One connector keeps its TLS tickets, so that coming back to the hub costs no full handshake.
+ * Connects to the hub as `trust` says, which is asked each time because certificates are renewed. Keeps TLS tickets,
+ * so that coming back costs no full handshake: on a resumed session Node shows no certificate, so a ticket is only
+ * kept of a connection that passed, and stands for the certificate that was seen then.
  */
-export function pinnedConnector(trust: PinnedTrust): buildConnector.connector {
-  const connect = buildConnector({
-    ca: trust.caPem,
-    ...(trust.certificatePem === undefined ? {} : { cert: trust.certificatePem, key: trust.keyPem }),
-    minVersion: 'TLSv1.3',
-    timeout: CONNECT_MS_MAX,
-    // Decided below, by all but the dates.
-    rejectUnauthorized: false,
-  });
-  return (options, callback) =>
-    connect(options, (error, socket) => {
-      if (error !== null) return callback(error, null);
-      const fault = socketFault(socket as TLSSocket, trust, options.hostname);
-      if (fault === undefined) return callback(null, socket);
-      socket.destroy();
-      callback(new AppError('E_IDENTITY_UNTRUSTED', `${options.host ?? options.hostname} ${fault}`), null);
+export class PinnedConnector {
+  readonly #trust: () => PinnedTrust;
+  readonly #tickets = new Map<string, Ticket>();
+  #ticketsOf: string | undefined;
+
+  constructor(trust: () => PinnedTrust) {
+    this.#trust = trust;
+  }
+
+  /**
+   * To `HOST:PORT`; not a byte is sent to a peer that is not the hub.
+   * Errors: `E_IDENTITY_UNTRUSTED`, those of the socket, the signal's reason.
+   */
+  async connect(destination: string, signal?: AbortSignal): Promise<PinnedConnection> {
+    signal?.throwIfAborted();
+    const trust = this.#trust();
+    const { hostname } = new URL(`https://${destination}`);
+    const ticket = this.#ticketFor(destination, trust);
+    const socket = dial(destination, trust, ticket?.session);
+    let verified: Omit<Ticket, 'session'> | undefined;
+    socket.on('session', (session) => {
+      if (verified !== undefined) this.#keep(destination, { ...verified, session });
     });
+    await connected(socket, destination, signal);
+    // Nothing came between the handshake and here: tickets are delivered by later events.
+    const resumed = socket.isSessionReused() ? ticket : undefined;
+    const result = resumed ?? examined(socket, trust, hostname);
+    if (typeof result === 'string') {
+      socket.destroy();
+      throw new AppError('E_IDENTITY_UNTRUSTED', `${destination} ${result}`);
+    }
+    verified = result;
+    return { socket, validity: result.validity };
+  }
+
+  /** A ticket speaks for the certificate with which it was got, so it goes with it. */
+  #ticketFor(destination: string, { certificatePem = '', timeFloorMs }: PinnedTrust): Ticket | undefined {
+    if (this.#ticketsOf !== certificatePem) this.#tickets.clear();
+    this.#ticketsOf = certificatePem;
+    const ticket = this.#tickets.get(destination);
+    // Each ticket is used once (RFC 8446, appendix C.4); the connection brings the next.
+    this.#tickets.delete(destination);
+    if (ticket === undefined || endedBefore(ticket.validity, timeFloorMs?.() ?? 0)) return undefined;
+    return performance.now() - ticket.verifiedMonotonicMs < TICKET_MS_MAX ? ticket : undefined;
+  }
+
+  #keep(destination: string, ticket: Ticket): void {
+    this.#tickets.delete(destination);
+    this.#tickets.set(destination, ticket);
+    if (this.#tickets.size > TICKETS_MAX) this.#tickets.delete(this.#tickets.keys().next().value!);
+  }
 }
 
-/** As `pinnedConnector`, for a node whose certificate is renewed: `trust` is asked at each connection. */
-export function renewableConnector(trust: () => PinnedTrust): buildConnector.connector {
-  let current: { certificatePem: string | undefined; connector: buildConnector.connector } | undefined;
-  return (options, callback) => {
-    const wanted = trust();
-    // TLS tickets speak for the certificate with which they were got, so they go with it.
-    if (current === undefined || current.certificatePem !== wanted.certificatePem)
-      current = { certificatePem: wanted.certificatePem, connector: pinnedConnector(wanted) };
-    return current.connector(options, callback);
+/** The same for `undici`. */
+export function pinnedConnector(trust: () => PinnedTrust): buildConnector.connector {
+  const connector = new PinnedConnector(trust);
+  return ({ hostname, port }, callback) => {
+    connector.connect(`${hostname}:${port || '443'}`).then(
+      ({ socket }) => callback(null, socket),
+      (error: Error) => callback(error, null),
+    );
   };
 }
 
-/** Connects to `HOST:PORT` with `connector`; resolves when the peer has shown itself to be the hub. */
-export function connectPinned(
-  connector: buildConnector.connector,
-  destination: string,
-  signal: AbortSignal,
-): Promise<TLSSocket> {
-  const { hostname, host, port } = new URL(`https://${destination}`);
+function dial(destination: string, trust: PinnedTrust, session: Buffer | undefined): TLSSocket {
+  const { hostname, port } = new URL(`https://${destination}`);
+  const host = bare(hostname);
+  return connect({
+    host,
+    port: Number(port || 443),
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ca: trust.caPem,
+    ...(trust.certificatePem === undefined ? {} : { cert: trust.certificatePem, key: trust.keyPem }),
+    ...(session === undefined ? {} : { session }),
+    minVersion: 'TLSv1.3',
+    ALPNProtocols: ['http/1.1'],
+    // Decided by `examined`, by all but the dates.
+    rejectUnauthorized: false,
+  })
+    .setKeepAlive(true, KEEP_ALIVE_MS)
+    .setNoDelay(true);
+}
+
+/** Resolves at the end of the handshake; the socket is gone when this rejects. */
+function connected(socket: TLSSocket, destination: string, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const options = { hostname: hostname.replace(/^\[(.*)\]$/, '$1'), host, port, protocol: 'https:' };
-    // `connect` of undici hands out the socket at once, whatever its type says.
-    const socket = connector(options, (error, connected) => {
-      signal.removeEventListener('abort', onAbort);
-      if (signal.aborted) connected?.destroy();
-      if (error === null && !signal.aborted) resolve(connected as TLSSocket);
-      else reject(signal.aborted ? signal.reason : error);
-    }) as unknown as TLSSocket;
-    const onAbort = () => socket.destroy(new Error('no longer wanted'));
-    signal.addEventListener('abort', onAbort, { once: true });
+    const done = (error?: unknown) => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      if (error === undefined) return resolve();
+      socket.destroy();
+      reject(error);
+    };
+    const onAbort = () => done(signal?.reason);
+    const late = () =>
+      done(new AppError('E_LINK_UNREACHABLE', `${destination} did not answer within ${CONNECT_MS_MAX} ms`));
+    const timer = setTimeout(late, CONNECT_MS_MAX);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    socket.once('secureConnect', () => done());
+    // Stays: whoever uses the socket later hears of its end by `close`.
+    socket.on('error', done);
+    socket.once('close', () => done(new AppError('E_LINK_UNREACHABLE', `${destination} hung up`)));
   });
 }
 
-/** From when to when the peer's certificate holds; undefined when it shows none. */
-export function peerValidity(socket: TLSSocket): Validity | undefined {
-  const certificate = socket.getPeerX509Certificate();
-  return certificate === undefined ? undefined : validityOf(certificate);
-}
-
+/** From when to when `certificate` holds. */
 export function validityOf(certificate: X509Certificate): Validity {
   return { notBeforeMs: certificate.validFromDate.getTime(), notAfterMs: certificate.validToDate.getTime() };
 }
 
-function socketFault(socket: TLSSocket, trust: PinnedTrust, host: string): string | undefined {
+/** What a new handshake showed, or what is wrong with it, as the end of a sentence. */
+function examined(socket: TLSSocket, trust: PinnedTrust, host: string): Omit<Ticket, 'session'> | string {
   const certificate = socket.getPeerX509Certificate();
   const fault = pinnedFault(certificate, trust.caPem, host);
-  if (fault !== undefined || certificate === undefined) return fault;
-  const finding = socket.authorizationError as unknown as string | null | undefined;
+  if (fault !== undefined || certificate === undefined) return fault ?? 'shows no certificate';
+  const finding = socket.authorizationError as unknown;
   if (typeof finding === 'string' && !decidedHere.has(finding))
     return `shows a certificate that TLS refuses (${finding})`;
-  return endedBefore(validityOf(certificate), trust.timeFloorMs?.() ?? 0)
-    ? `shows a certificate that ended at ${certificate.validToDate.toISOString()}: that time has passed for certain`
-    : undefined;
+  const validity = validityOf(certificate);
+  if (endedBefore(validity, trust.timeFloorMs?.() ?? 0))
+    return `shows a certificate that ended at ${certificate.validToDate.toISOString()}: that time has passed for certain`;
+  return { validity, verifiedMonotonicMs: performance.now() };
 }
 
 /** Why `certificate` is not that of the hub at `host`; undefined when it is. Dates are not looked at. Pure. */
@@ -118,7 +189,12 @@ export function pinnedFault(certificate: X509Certificate | undefined, caPem: str
     return 'is not the hub that this terminal trusts';
   if (certificate.ca || !certificate.keyUsage?.includes(SERVER_AUTHENTICATION))
     return 'shows a certificate that is not for a hub';
-  const name = host.replace(/^\[(.*)\]$/, '$1');
+  const name = bare(host);
   const named = isIP(name) === 0 ? certificate.checkHost(name, { wildcards: false }) : certificate.checkIP(name);
   return named === undefined ? 'shows a certificate for another address: add this one with --advertise' : undefined;
+}
+
+/** An IPv6 address without its brackets. */
+function bare(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1');
 }

@@ -5,13 +5,12 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import { type ClientOptions, WebSocket, WebSocketServer } from 'ws';
 import type { Channel, Dialer } from '../channel.ts';
 import { AppError, type errorBody } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { Validity } from '../validity.ts';
-import { connectPinned, type PinnedTrust, peerValidity, renewableConnector } from './pinned-tls.ts';
+import { type PinnedConnection, PinnedConnector, type PinnedTrust } from './pinned-tls.ts';
 
 export const SUB_PROTOCOL = 'stile.v1';
 export const SESSION_PATH = '/stile/v1/session';
@@ -32,7 +31,7 @@ export interface WebSocketDialerOptions {
 }
 
 export function webSocketDialer(options: WebSocketDialerOptions): Dialer {
-  const connector = renewableConnector(() => options.trust());
+  const connector = new PinnedConnector(() => options.trust());
   return {
     async dial(signal) {
       let last: unknown = new AppError('E_LINK_UNREACHABLE', 'no address of the hub is known: give one with --hub');
@@ -138,11 +137,13 @@ function cutToBytes(text: string, bytesMax: number): string {
   return text.slice(0, read);
 }
 
-type Connector = ReturnType<typeof renewableConnector>;
-
-async function securely(destination: string, connector: Connector, signal: AbortSignal): Promise<TLSSocket> {
+async function securely(
+  destination: string,
+  connector: PinnedConnector,
+  signal: AbortSignal,
+): Promise<PinnedConnection> {
   try {
-    return await connectPinned(connector, destination, signal);
+    return await connector.connect(destination, signal);
   } catch (error) {
     signal.throwIfAborted();
     throw dialError(destination, error as Error);
@@ -150,10 +151,9 @@ async function securely(destination: string, connector: Connector, signal: Abort
 }
 
 /** Opens the session's WebSocket over a connection whose other end is known to be the hub. */
-function open(destination: string, secured: TLSSocket, signal: AbortSignal): Promise<Channel> {
-  const validity = peerValidity(secured);
+function open(destination: string, secured: PinnedConnection, signal: AbortSignal): Promise<Channel> {
   const options: ClientOptions = {
-    createConnection: () => secured,
+    createConnection: () => secured.socket,
     handshakeTimeout: CONNECT_MS,
     perMessageDeflate: false,
     maxPayload: limits.messageBytesMax,
@@ -174,7 +174,7 @@ function open(destination: string, secured: TLSSocket, signal: AbortSignal): Pro
     socket.once('error', (error) => fail(dialError(destination, error)));
     socket.once('open', () => {
       signal.removeEventListener('abort', onAbort);
-      resolve(new WebSocketChannel(socket, validity));
+      resolve(new WebSocketChannel(socket, secured.validity));
     });
   });
 }

@@ -2,8 +2,8 @@
 import { Agent, request } from 'undici';
 import { type EnrolAnswer, type EnrolRequest, enrolBodyBytesMax, readEnrolAnswer } from '../../protocol/enrolment.ts';
 import { AppError, asAppError, type ErrorCode, errorTable } from '../../protocol/errors.ts';
-import type { EnrolFetcher } from './identity.ts';
 import { pinnedConnector } from '../../protocol/node/pinned-tls.ts';
+import type { EnrolFetcher } from './identity.ts';
 
 const CONNECT_MS_MAX = 15_000;
 const ANSWER_MS_MAX = 30_000;
@@ -18,7 +18,11 @@ export const enrolOverHttps: EnrolFetcher = {
       return text;
     }),
   enrol: (hubUrl, caPem, wish) =>
-    exchange(hubUrl, pinnedConnector({ caPem }), (agent) => sendRequest(hubUrl, agent, wish)),
+    exchange(
+      hubUrl,
+      pinnedConnector(() => ({ caPem })),
+      (agent) => sendRequest(hubUrl, agent, wish),
+    ),
 };
 
 async function sendRequest(hubUrl: string, agent: Agent, wish: EnrolRequest): Promise<EnrolAnswer> {

@@ -1,7 +1,7 @@
 /** Where blobs come from, over `undici`: HTTPS with this node's certificate, one range of one blob a request. */
 import { Agent, request } from 'undici';
 import { AppError, asAppError } from '../../protocol/errors.ts';
-import { type PinnedTrust, renewableConnector } from '../../protocol/node/pinned-tls.ts';
+import { type PinnedTrust, pinnedConnector } from '../../protocol/node/pinned-tls.ts';
 import { arriving } from './arriving.ts';
 
 /** Bytes of a blob from `from` on, as they arrive. */
@@ -29,7 +29,7 @@ const IDLE_MS_MAX = 5_000;
 /** `trust` is asked at each connection, because certificates are renewed. */
 export function blobsOverHttps(trust: () => PinnedTrust): BlobSource {
   const agent = new Agent({
-    connect: renewableConnector(trust),
+    connect: pinnedConnector(trust),
     connections: 2,
     headersTimeout: HEADERS_MS_MAX,
     bodyTimeout: SILENCE_MS_MAX,

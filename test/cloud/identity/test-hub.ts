@@ -2,6 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
+import { sessionUpgrade } from '../../../cloud/hub/session-upgrade.ts';
 import { administratorCertificate, openAuthority, serverCertificate } from '../../../cloud/identity/authority-files.ts';
 import { identityEndpoints } from '../../../cloud/identity/endpoints.ts';
 import { Enrolments, type Registration } from '../../../cloud/identity/enrolment.ts';
@@ -15,11 +17,13 @@ import { imageEndpoints } from '../../../cloud/images/endpoints.ts';
 import { hubHttp } from '../../../cloud/images/hub-http.ts';
 import { imageTables, SqliteImageTags } from '../../../cloud/images/image-tags.ts';
 import { ImageStore } from '../../../cloud/images/store.ts';
+import type { Channel } from '../../../protocol/channel.ts';
 import type { Clock, Env } from '../../../protocol/env.ts';
 import { systemClock } from '../../../protocol/node/clock.ts';
 import { createLog } from '../../../protocol/node/log.ts';
 import { systemRandom } from '../../../protocol/node/random.ts';
 import { Database } from '../../../protocol/node/sqlite.ts';
+import { SESSION_PATH, WebSocketAcceptor } from '../../../protocol/node/websocket.ts';
 
 export interface TestHubOptions {
   dataDir: string;
@@ -71,6 +75,13 @@ export async function startTestHub(options: TestHubOptions) {
   listener.handle('/stile/v1/', identityEndpoints(env, { authorityPem: authority.certificatePem, enrolments, tokens }));
   const images = await ImageStore.open(env, await BlobFiles.open(dataDir), new SqliteImageTags(database));
   listener.handle('/stile/v1/', imageEndpoints(env, images));
+  const acceptor = new WebSocketAcceptor();
+  /** Sessions that were let in, by node, oldest first. */
+  const sessions: { node: string; channel: Channel; resumed: boolean }[] = [];
+  listener.upgrade(SESSION_PATH, (request, ...rest) => {
+    const resumed = (request.socket as TLSSocket).isSessionReused();
+    sessionUpgrade(acceptor, (channel, node) => void sessions.push({ node, channel, resumed }))(request, ...rest);
+  });
   const administrator = await administratorCertificate(env, authority, dataDir);
   const http = hubHttp({ server: `https://${address}`, caPem: authority.certificatePem, ...administrator });
   return {
@@ -86,10 +97,12 @@ export async function startTestHub(options: TestHubOptions) {
     images,
     administrator,
     http,
+    sessions,
     pools,
     registrations,
     stop: async () => {
       await http.close();
+      acceptor.close();
       await listener.close();
       await database.close();
     },
