@@ -155,9 +155,11 @@ export class ReportSender {
     return this.#eventsInFlight.length > 0 || this.#statesInFlight > 0;
   }
 
-  /** Whether everything was acknowledged. */
+  /** Whether everything was acknowledged. The newest stamp may be of a key that is gone and forgotten. */
   get drained(): boolean {
-    return this.#epochs.every(({ acked, last }) => acked >= last) && this.#ackedStamp >= this.#stamp;
+    if (this.#epochs.some(({ acked, last }) => acked < last)) return false;
+    for (const { stamp } of this.#states.values()) if (stamp > this.#ackedStamp) return false;
+    return true;
   }
 
   #current(): EpochState {

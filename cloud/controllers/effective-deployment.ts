@@ -55,9 +55,17 @@ export function deploymentName(yas: YurtAppSet, poolName: string): string {
   return `${stem.slice(0, 220).replace(/[-.]+$/, '')}-${suffix}`;
 }
 
+/** The store's objects are frozen, and each change of a pod asks for the same one again. */
+const revisions = new WeakMap<object, string>();
+
 /** Of the workload as it is written: pools come and go without making a revision. */
-export function workloadRevision(yas: YurtAppSet): string {
-  return objectHash(yas.spec.workload, 10);
+export function workloadRevision({ spec: { workload } }: YurtAppSet): string {
+  let revision = Object.isFrozen(workload) ? revisions.get(workload) : undefined;
+  if (revision === undefined) {
+    revision = objectHash(workload, 10);
+    revisions.set(workload, revision);
+  }
+  return revision;
 }
 
 /** The tweaks that name the pool or select it by its labels, in list order. */
