@@ -125,6 +125,9 @@ export class PodLoop {
       this.target = target;
       this.filesReady = false;
       this.filesRetryAtMs = 0;
+      // What a container was missing may have come: it need not wait as one that crashed does.
+      for (const { name, state } of this.record?.containers ?? [])
+        if (state.waiting?.reason === 'CreateContainerConfigError') this.observe(name, { notBeforeMs: 0 });
     }
     this.wake();
   }

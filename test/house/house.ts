@@ -15,6 +15,9 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const stileBin = join(root, 'cloud/bin/stile.mjs');
 const runtimeBin = join(root, 'runtime/bin/stile-runtime.mjs');
 
+/** How `stile` is started, for who wants it as a process of its own. */
+export const stileCommand: readonly string[] = [process.execPath, stileBin];
+
 export interface Outcome {
   code: number;
   stdout: string;
