@@ -6,6 +6,7 @@ import { CommanderError } from 'commander';
 import { systemClock } from '../../protocol/node/clock.ts';
 import { exitCodeFor, exitCodes, sentenceFor } from './failure.ts';
 import { manifestFiles } from './node/manifest-files.ts';
+import { outputFiles } from './node/output-files.ts';
 import { processTerminal } from './node/terminal.ts';
 import { usageError } from './options.ts';
 import type { Connection, ConnectionOptions, World } from './ports.ts';
@@ -22,6 +23,7 @@ async function runCommandLine(args: readonly string[]): Promise<number> {
     engineVersion: process.version,
     clock: systemClock,
     files: manifestFiles,
+    outputs: outputFiles,
     async connect(options) {
       const connection = await openConnection(options, terminal.tell);
       connections.push(connection);

@@ -52,7 +52,14 @@ export interface Connection {
   lines(request: ApiRequest, onOpen: () => void): AsyncIterable<unknown>;
   /** The hub's own endpoints: tokens, images, blobs. */
   hub: Pick<HubHttp, 'send'>;
+  /** The bytes of one of the hub's own endpoints, as they come. */
+  download(path: string): Promise<AsyncIterable<Uint8Array>>;
   close(): Promise<void>;
+}
+
+export interface OutputFiles {
+  /** Writes a new file durably, in a folder that is made when missing; resolves to its path. */
+  write(folder: string, name: string, content: AsyncIterable<Uint8Array>): Promise<string>;
 }
 
 /** The world of one command. */
@@ -62,6 +69,7 @@ export interface World {
   engineVersion: string;
   clock: Clock;
   files: ManifestFiles;
+  outputs: OutputFiles;
   /** Opens the connection that the options name; loads the Kubernetes client only then. Closed by `main`. */
   connect(options: ConnectionOptions): Promise<Connection>;
   /** Tells of one fault among several objects; the command goes on and ends with the first one's exit code. */

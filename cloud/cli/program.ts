@@ -6,6 +6,7 @@ import { apply } from './commands/apply.ts';
 import { type DeleteOptions, deleteByName, deleteObjects } from './commands/delete.ts';
 import { describe, describeByName } from './commands/describe.ts';
 import { type GetOptions, get } from './commands/get.ts';
+import { backUp, restoreHub } from './commands/hub-backup.ts';
 import { deleteImages, listImages, pushToHub } from './commands/image.ts';
 import { setSchedulable, showSession } from './commands/node.ts';
 import { createPool } from './commands/pool.ts';
@@ -38,7 +39,7 @@ export function buildProgram(world: World): Command {
   addPoolCommands(program.command('pool').description('nodes of one region or site'), world);
   addTokenCommands(program.command('token').description('what lets a terminal enrol'), world);
   addImageCommands(program.command('image').description('what pods run'), world);
-  addHubCommands(program.command('hub').description('the cloud process'));
+  addHubCommands(program.command('hub').description('the cloud process'), world);
   program
     .command('version')
     .description('print the versions of this program and of the server')
@@ -180,7 +181,18 @@ interface HubOptions {
   logLevel: LogLevel;
 }
 
-function addHubCommands(hub: Command): void {
+function addHubCommands(hub: Command, world: World): void {
+  hub
+    .command('backup')
+    .description('write the whole hub, while it runs, into one file in a folder')
+    .argument('<folder>')
+    .action((folder, _, command) => backUp(world, folder, optionsOf(command)));
+  hub
+    .command('restore')
+    .description('make a data directory of a backup; terminals resync and send again what they retained')
+    .argument('<file>')
+    .requiredOption('--data-dir <dir>', 'a new or empty folder')
+    .action((file, _, command) => restoreHub(world, file, optionsOf<HubOptions>(command).dataDir));
   hub
     .command('serve')
     .description('run the hub until it is told to stop')

@@ -8,7 +8,7 @@ import { systemClock } from '../../protocol/node/clock.ts';
 import { privateDirectory } from '../../protocol/node/durable-file.ts';
 import { createLog, type LogLevel } from '../../protocol/node/log.ts';
 import { systemRandom } from '../../protocol/node/random.ts';
-import { Database, type Schema } from '../../protocol/node/sqlite.ts';
+import { Database } from '../../protocol/node/sqlite.ts';
 import { SESSION_PATH, WebSocketAcceptor } from '../../protocol/node/websocket.ts';
 import { programVersion } from '../../protocol/program-version.ts';
 import { createApi } from '../api/api.ts';
@@ -22,20 +22,22 @@ import { type Listener, openListener, type UpgradeHandler } from '../identity/li
 import { nodeOf, Peers } from '../identity/peer.ts';
 import { registerNode } from '../identity/register-node.ts';
 import { Roster } from '../identity/roster.ts';
-import { identityTables, SqliteIdentityStore } from '../identity/sqlite-identity-store.ts';
+import { SqliteIdentityStore } from '../identity/sqlite-identity-store.ts';
 import { Tokens } from '../identity/tokens.ts';
 import { BlobFiles } from '../images/blob-files.ts';
 import { imageEndpoints } from '../images/endpoints.ts';
-import { imageTables, SqliteImageTags } from '../images/image-tags.ts';
+import { SqliteImageTags } from '../images/image-tags.ts';
 import { ImageStore } from '../images/store.ts';
 import { nodeKind, nodePoolKind } from '../kinds/registry.ts';
-import { resourceTables, SqliteStore } from '../store/sqlite.ts';
+import { SqliteStore } from '../store/sqlite.ts';
 import { type Address, formatAddress, isWildcard, parseAddress } from './address.ts';
+import { backupEndpoint } from './backup-endpoint.ts';
 import { eventEndpoint } from './event-endpoint.ts';
 import { Hub } from './hub.ts';
+import { hubSchema } from './hub-schema.ts';
 import { servedKinds } from './served-kinds.ts';
 import { sessionEndpoint } from './session-endpoint.ts';
-import { hubTables, SqliteHubJournal } from './sqlite-journal.ts';
+import { SqliteHubJournal } from './sqlite-journal.ts';
 
 export interface ServeOptions {
   dataDir: string;
@@ -45,13 +47,6 @@ export interface ServeOptions {
   advertise: readonly string[];
   logLevel?: LogLevel;
 }
-
-const hubSchema: Schema = {
-  newest: [...resourceTables, ...hubTables, ...identityTables, ...imageTables],
-  version: 1,
-  minReader: 1,
-  migrations: [],
-};
 
 /** Runs until SIGTERM or SIGINT. Errors: `E_USAGE`, `E_PORT_IN_USE`, `E_STORE_LOCKED`, `E_STORE_TOO_NEW`, … */
 export async function serveHub(options: ServeOptions): Promise<void> {
@@ -126,7 +121,9 @@ async function openHub(env: Env, options: ServeOptions, onFailure: (error: unkno
     });
     closers.push(() => listener.close());
     destinations.push(...destinationsOf(advertised, { host: listen.host, port: listener.port }));
-    closers.push(attach(env, { listener, hub, store, images, authority, identities, roster, destinations }));
+    closers.push(
+      attach(env, { dataDir, database, listener, hub, store, images, authority, identities, roster, destinations }),
+    );
     return { greeting: await greet(env, dataDir, authority, destinations[0]!), close };
   } catch (error) {
     await close();
@@ -135,6 +132,8 @@ async function openHub(env: Env, options: ServeOptions, onFailure: (error: unkno
 }
 
 interface Parts {
+  dataDir: string;
+  database: Database;
   listener: Listener;
   hub: Hub;
   store: SqliteStore;
@@ -147,7 +146,7 @@ interface Parts {
 
 /** Puts the handlers behind the listener; returns how to take them away. */
 function attach(env: Env, parts: Parts): () => Promise<void> {
-  const { listener, hub, store, images, authority, identities, roster, destinations } = parts;
+  const { dataDir, database, listener, hub, store, images, authority, identities, roster, destinations } = parts;
   const poolExists = async (pool: string) => (await store.get(nodePoolKind, undefined, pool)) !== undefined;
   const enrolments = new Enrolments(env, {
     authority,
@@ -175,6 +174,7 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
   listener.handle('/stile/v1/', imageEndpoints(env, images));
   listener.handle('/stile/v1/', eventEndpoint(hub.journal));
   listener.handle('/stile/v1/', sessionEndpoint(hub.sessions));
+  listener.handle('/stile/v1/', backupEndpoint(env.log, dataDir, database));
   listener.handle('/', async (request, response, identity) => {
     await api.handle(request, response, identity);
     return true;

@@ -8,7 +8,11 @@ import { dirname } from 'node:path';
 import { asAppError } from '../errors.ts';
 
 /** Replaces `path` atomically; resolves when it would survive a power cut. Errors: `E_STORE_FAILED`. */
-export async function writeDurably(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+export async function writeDurably(
+  path: string,
+  content: string | Uint8Array | AsyncIterable<Uint8Array>,
+  mode = 0o600,
+): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     const file = await open(temporary, 'wx', mode);

@@ -23,6 +23,8 @@ export type Row = Record<string, SqlValue>;
 /** Statements that take effect together or not at all. */
 interface Pending {
   statements: Statement[];
+  /** Cannot be inside a transaction, so it gets a turn of its own. */
+  alone?: true;
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -91,11 +93,20 @@ export class Database {
 
   /** Runs `statements` as one atomic batch; resolves when it is on the disk. */
   write(statements: Statement[]): Promise<void> {
+    return this.#enqueue({ statements });
+  }
+
+  /** Copies everything as it is at one moment into the new file `path`, while readers go on and writers wait. */
+  copyTo(path: string): Promise<void> {
+    return this.#enqueue({ statements: [{ sql: 'VACUUM INTO ?', params: [path] }], alone: true });
+  }
+
+  #enqueue(work: Pick<Pending, 'statements' | 'alone'>): Promise<void> {
     if (this.#closed) return Promise.reject(new AppError('E_STORE_FAILED', 'the database is closed'));
     if (this.#waiting.length >= QUEUE_BATCHES_MAX)
       return Promise.reject(new AppError('E_STORE_FAILED', `more than ${QUEUE_BATCHES_MAX} writes are waiting`));
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ statements, resolve, reject });
+      this.#waiting.push({ ...work, resolve, reject });
       this.#draining ??= this.#drain();
     });
   }
@@ -121,9 +132,10 @@ export class Database {
     // Yield once, so that all writes of the current tick join the first group.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      const group = this.#waiting.splice(0, GROUP_BATCHES_MAX);
+      const group = this.#nextGroup();
       try {
-        await this.#transaction(group.flatMap((batch) => batch.statements));
+        if (group[0]!.alone) await this.#run(group[0]!.statements[0]!.sql, group[0]!.statements[0]!.params ?? []);
+        else await this.#transaction(group.flatMap((batch) => batch.statements));
         for (const batch of group) batch.resolve();
       } catch (error) {
         if (group.length === 1) group[0]!.reject(asAppError(error, 'E_STORE_FAILED', 'cannot write the database'));
@@ -131,6 +143,13 @@ export class Database {
       }
     }
     this.#draining = undefined;
+  }
+
+  /** What waits, up to the next work that must be alone, or that work alone. */
+  #nextGroup(): Pending[] {
+    const alone = this.#waiting.findIndex((work) => work.alone);
+    const count = alone === 0 ? 1 : alone < 0 ? GROUP_BATCHES_MAX : Math.min(alone, GROUP_BATCHES_MAX);
+    return this.#waiting.splice(0, count);
   }
 
   /** After a failed group: the faulty batch fails alone, the others are kept. */

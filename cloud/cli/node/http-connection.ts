@@ -83,6 +83,20 @@ class HttpConnection implements Connection {
     yield* parsedLines(body, exchange);
   }
 
+  async download(path: string): Promise<AsyncIterable<Uint8Array>> {
+    const exchange = {
+      method: 'GET' as const,
+      url: `${this.hubServer}${path}`,
+      headers: {},
+      body: null,
+      answerMs: BLOB_ANSWER_MS,
+      silenceMs: this.#options.requestTimeoutMs,
+    };
+    const { statusCode, body } = await this.#send(exchange);
+    if (statusCode >= 300) throw failureOfAnswer(statusCode, parseJson(await readAll(body, exchange)), `GET ${path}`);
+    return body;
+  }
+
   async close(): Promise<void> {
     await this.#credentials.dispatcher?.destroy();
   }

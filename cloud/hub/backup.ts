@@ -1,0 +1,125 @@
+/**
+ * A backup of a running hub, and a data directory made of one. The database is copied at one moment by SQLite itself;
+ * authority, keys and blobs never change in place. A restored hub has a new incarnation: terminals take their views
+ * up again and send what they retained, and what the hub knows already is not taken twice.
+ */
+import { createReadStream } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { extract, type Pack, pack } from 'tar-stream';
+import { type Random, randomHex } from '../../protocol/env.ts';
+import { AppError, asAppError } from '../../protocol/errors.ts';
+import { privateDirectory, syncDirectory, writeDurably } from '../../protocol/node/durable-file.ts';
+import { Database } from '../../protocol/node/sqlite.ts';
+import { hubSchema } from './hub-schema.ts';
+
+const DATABASE = 'hub.db';
+/** What a backup consists of beside the database, below the data directory. */
+const CONTENTS = ['pki', 'blobs/sha256', 'listen-port'];
+/** Nothing else is taken out of an archive. */
+const ALLOWED = /^(hub\.db|listen-port|pki\/[\w.-]+|blobs\/sha256\/[0-9a-f]{64})$/;
+
+/** A tar stream of the hub in `dataDir`, whose open database is `database`. */
+export async function backup(dataDir: string, database: Database): Promise<NodeJS.ReadableStream> {
+  const scratch = await mkdtemp(join(dataDir, 'backup-'));
+  const copy = join(scratch, DATABASE);
+  try {
+    await database.copyTo(copy);
+  } catch (error) {
+    await rm(scratch, { recursive: true, force: true });
+    throw error;
+  }
+  const archive = pack();
+  void fill(archive, dataDir, copy)
+    .then(
+      () => archive.finalize(),
+      (error: Error) => archive.destroy(error),
+    )
+    .finally(() => rm(scratch, { recursive: true, force: true }));
+  // A stream of another make (streamx) that speaks the same protocol.
+  return archive as unknown as NodeJS.ReadableStream;
+}
+
+/** As `restore`, of a file. */
+export async function restoreFile(random: Random, file: string, dataDir: string): Promise<string> {
+  const found = await stat(file).catch(() => undefined);
+  if (!found?.isFile()) throw new AppError('E_INPUT_INVALID', `there is no backup file ${file}`);
+  return restore(random, createReadStream(file), dataDir);
+}
+
+/**
+ * Makes a new data directory of a backup's tar stream, under a new incarnation.
+ * Errors: `E_INPUT_INVALID` for a directory that holds something, or an archive that is no backup.
+ */
+export async function restore(random: Random, archive: Readable, dataDir: string): Promise<string> {
+  const directory = resolve(dataDir);
+  await privateDirectory(directory);
+  if ((await readdir(directory)).length > 0)
+    throw new AppError('E_INPUT_INVALID', `${directory} is not empty: a hub is restored into a directory of its own`);
+  try {
+    await unpack(archive, directory);
+  } catch (error) {
+    // Half a hub must not be started by mistake.
+    for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true, force: true });
+    throw asAppError(error, 'E_INPUT_INVALID', 'this is no backup of a hub');
+  }
+  await syncDirectory(directory);
+  return renew(random, join(directory, DATABASE));
+}
+
+async function unpack(archive: Readable, directory: string): Promise<void> {
+  const entries = extract();
+  const files = new Set<string>();
+  const feeding = pipeline(archive, entries).catch((error: unknown) => entries.destroy(error as Error));
+  for await (const entry of entries) {
+    const { name, type } = entry.header;
+    if (type !== 'file' || !ALLOWED.test(name))
+      throw new AppError('E_INPUT_INVALID', `this is no backup of a hub: it holds ${JSON.stringify(name)}`);
+    await mkdir(dirname(join(directory, name)), { recursive: true, mode: 0o700 });
+    await writeDurably(join(directory, name), entry as unknown as AsyncIterable<Uint8Array>);
+    files.add(name);
+  }
+  await feeding;
+  if (!files.has(DATABASE) || !files.has('pki/authority.pem'))
+    throw new AppError('E_INPUT_INVALID', 'this is no whole backup of a hub: database or authority are missing');
+}
+
+/** Gives the restored store an incarnation of its own, so that nobody takes its revisions for the lost ones. */
+async function renew(random: Random, path: string): Promise<string> {
+  const incarnation = randomHex(random, 16);
+  const database = await Database.open(path, hubSchema);
+  try {
+    await database.write([
+      {
+        sql: "INSERT INTO hub_meta VALUES ('incarnation', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        params: [incarnation],
+      },
+    ]);
+  } finally {
+    await database.close();
+  }
+  return incarnation;
+}
+
+async function fill(archive: Pack, dataDir: string, database: string): Promise<void> {
+  await addFile(archive, DATABASE, database);
+  for (const content of CONTENTS)
+    for (const path of await filesBelow(join(dataDir, content))) await addFile(archive, relative(dataDir, path), path);
+}
+
+async function addFile(archive: Pack, name: string, path: string): Promise<void> {
+  const { size } = await stat(path);
+  const entry = archive.entry({ name, size, mode: 0o600 });
+  await pipeline(createReadStream(path), entry);
+}
+
+/** The path itself when it is a file, all files directly in it when it is a directory, nothing when it is missing. */
+async function filesBelow(path: string): Promise<string[]> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return [];
+  if (found.isFile()) return [path];
+  const entries = await readdir(path, { withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => join(path, name));
+}
