@@ -1,9 +1,11 @@
 /** What this machine is, as its Node object shows it. An adapter: it reads the machine. */
 
-import { readFile } from 'node:fs/promises';
+import { readFile, statfs } from 'node:fs/promises';
 import { cpus, hostname, networkInterfaces, release, totalmem, version } from 'node:os';
 import type { TerminalInfo } from '../protocol/enrolment.ts';
 import type { Condition, Node } from '../protocol/kubernetes.ts';
+import { bytesQuantity } from '../protocol/quantity.ts';
+import { evictionDefaults, memoryLeast } from './workloads/eviction.ts';
 
 export interface Machine {
   bootId: string;
@@ -18,11 +20,18 @@ const architectures: Record<string, string> = { x64: 'amd64', arm64: 'arm64', ar
 export const PODS_MAX = 110;
 
 /** `programVersion` is shown by kubectl as the node's version. */
-export async function readMachine(name: string, programVersion: string, nowIso: string): Promise<Machine> {
+export async function readMachine(
+  name: string,
+  dataDir: string,
+  programVersion: string,
+  nowIso: string,
+): Promise<Machine> {
   const bootId = await readLine('/proc/sys/kernel/random/boot_id');
+  const disk = await statfs(dataDir);
   const capacity = {
     cpu: String(cpus().length),
-    memory: `${Math.floor(totalmem() / 1024)}Ki`,
+    memory: bytesQuantity(totalmem()),
+    'ephemeral-storage': bytesQuantity(disk.blocks * disk.bsize),
     pods: String(PODS_MAX),
   };
   const nodeInfo = {
@@ -42,7 +51,7 @@ export async function readMachine(name: string, programVersion: string, nowIso: 
     info: { architecture: nodeInfo.architecture, operatingSystem: 'linux', capacity, nodeInfo },
     status: {
       capacity,
-      allocatable: capacity,
+      allocatable: { ...capacity, memory: bytesQuantity(totalmem() - memoryLeast(totalmem(), evictionDefaults)) },
       addresses: [
         { type: 'InternalIP', address: hostIP },
         { type: 'Hostname', address: name },

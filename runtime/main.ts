@@ -21,6 +21,7 @@ import { runJs } from './main-js.ts';
 import { NodeStore } from './store/node-store.ts';
 import { SqliteJournal } from './store/sqlite-journal.ts';
 import { Terminal } from './terminal.ts';
+import { MachineGauges } from './workloads/gauges.ts';
 import { PodDirectories, podDirectoriesDefaults } from './workloads/pod-files.ts';
 import { LocalProber } from './workloads/prober.ts';
 import { ChildProcesses, childProcessesDefaults } from './workloads/processes.ts';
@@ -78,7 +79,7 @@ async function identify(
   const nowIso = new Date(env.clock.now()).toISOString();
   const known = await loadIdentity(dataDir);
   const name = known?.name ?? options.name ?? defaultName();
-  const machine = await readMachine(name, programVersion, nowIso);
+  const machine = await readMachine(name, dataDir, programVersion, nowIso);
   if (known !== undefined) {
     if (options.name !== undefined && options.name !== known.name)
       throw new AppError(
@@ -151,6 +152,7 @@ async function serve(
       images,
       files: new PodDirectories({ ...podDirectoriesDefaults, dataDirectory: dataDir }),
       prober: new LocalProber({ engine }),
+      gauges: new MachineGauges({ dataDirectory: dataDir }),
     },
     (error) => stopping.abort(error),
   );

@@ -4,12 +4,12 @@
  */
 import type { Dialer } from '../protocol/channel.ts';
 import type { Env } from '../protocol/env.ts';
-import type { Json, Node, Pod } from '../protocol/kubernetes.ts';
+import type { Condition, Json, Node, Pod } from '../protocol/kubernetes.ts';
 import { Scope } from '../protocol/scope.ts';
 import { Link } from './link/link.ts';
 import type { NodeStore } from './store/node-store.ts';
 import { ViewReader } from './view/desired-pods.ts';
-import type { Images, PodFiles, Prober, Processes, SupervisorOutput } from './workloads/ports.ts';
+import type { Gauges, Images, PodFiles, Prober, Processes, SupervisorOutput } from './workloads/ports.ts';
 import { Supervisor, type SupervisorConfig } from './workloads/supervisor.ts';
 
 export interface TerminalConfig {
@@ -28,6 +28,8 @@ export interface TerminalPorts {
   images: Images;
   files: PodFiles;
   prober: Prober;
+  /** Missing: nothing is evicted. */
+  gauges?: Gauges;
   onAdvertise?(destinations: readonly string[]): void;
 }
 
@@ -41,20 +43,30 @@ export class Terminal {
   readonly #config: TerminalConfig;
   readonly #view: ViewReader;
   readonly #scope: Scope;
+  /** What the supervisor knows of the node. */
+  #nodeConditions: readonly Condition[] = [];
 
   constructor(env: Env, config: TerminalConfig, ports: TerminalPorts, onFailure: (error: unknown) => void) {
     this.#env = { ...env, log: env.log.child({ svc: 'terminal' }) };
     this.#config = config;
     this.#scope = new Scope(env.clock, onFailure);
     this.#view = new ViewReader(ports.store.state.sections);
-    const { dialer, store, processes, images, files, prober, onAdvertise } = ports;
+    const { dialer, store, processes, images, files, prober, gauges, onAdvertise } = ports;
     const { name: node, bootId, agent } = config;
     this.link = new Link(
       env,
       { node, bootId, agent, capabilities: [] },
       { dialer, store, onView: () => this.#applyView(), ...(onAdvertise === undefined ? {} : { onAdvertise }) },
     );
-    const parts = { processes, images, files, prober, records: store.podRecords(), output: this.#output() };
+    const parts = {
+      processes,
+      images,
+      files,
+      prober,
+      ...(gauges === undefined ? {} : { gauges }),
+      records: store.podRecords(),
+      output: this.#output(),
+    };
     this.supervisor = new Supervisor(env, parts, config.supervisor);
   }
 
@@ -62,7 +74,7 @@ export class Terminal {
   async start(): Promise<void> {
     await this.supervisor.start();
     this.#applyView();
-    this.link.putState('node', this.#config.status as unknown as Json);
+    this.#tellNode();
     this.#scope.spawn((signal) => this.link.run(signal));
   }
 
@@ -77,8 +89,18 @@ export class Terminal {
     if (desired !== undefined) this.supervisor.apply(desired);
   }
 
+  #tellNode(): void {
+    const { status } = this.#config;
+    const conditions = [...(status?.conditions ?? []), ...this.#nodeConditions];
+    this.link.putState('node', { ...status, conditions } as unknown as Json);
+  }
+
   #output(): SupervisorOutput {
     return {
+      nodeConditions: (conditions) => {
+        this.#nodeConditions = conditions;
+        this.#tellNode();
+      },
       podStatus: (pod, status) => this.link.putState(stateKeyOf(pod), status as unknown as Json),
       podGone: (pod) => this.link.putState(stateKeyOf(pod), undefined),
       podEvent: (pod, event) => {

@@ -3,35 +3,9 @@
  * Source: kubernetes.io, "Quantity" of the API reference and "Resource Management for Pods and Containers".
  */
 import type { Container, Pod } from '../../protocol/kubernetes.ts';
+import { parseQuantity } from '../../protocol/quantity.ts';
 
-const suffixes: Readonly<Record<string, number>> = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-};
-
-const form = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d+)|([numkMGTPE]|[KMGTPE]i)?)$/;
-
-/** In units of the resource (cores, bytes, pieces); undefined for text that is no quantity. */
-export function parseQuantity(text: string | number | undefined): number | undefined {
-  const match = form.exec(String(text ?? ''));
-  if (match === null) return undefined;
-  const [, digits, exponent, suffix] = match;
-  return Number(digits) * (exponent === undefined ? suffixes[suffix ?? '']! : 10 ** Number(exponent));
-}
+export { parseQuantity };
 
 /** Whole millionths, so that sums are exact: 0.1 + 0.2 cores fill 0.3. Rounded up, as Kubernetes does. */
 export type Resources = ReadonlyMap<string, number>;

@@ -60,6 +60,10 @@ export interface PodObservation {
   filesReady: boolean;
   /** Not prepared again before; after a failure. */
   filesRetryAtMs: number;
+  /** The node asks it to go. */
+  evict?: { message: string; graceMs: number };
+  /** An evicted pod's files are gone. */
+  filesCleared?: boolean;
   /** Another pod of that namespace and name is still here: two never run at once. */
   predecessor: boolean;
 }
@@ -95,6 +99,9 @@ export type PodStep =
   | { kind: 'terminate'; name: string; graceMs: number }
   | { kind: 'kill'; name: string }
   | { kind: 'replaceSpec'; desired: DesiredPod }
+  | { kind: 'markEvicted'; message: string; graceMs: number }
+  /** Of an evicted pod: its room is needed, its record is not done with. */
+  | { kind: 'clearFiles' }
   /** Files and record go, then the hub is told. */
   | { kind: 'finish' }
   /** Paused: the loop ends, the record stays. */
@@ -114,7 +121,8 @@ export function decidePod(input: PodInput): PodDecision {
   if (!observed.recovered) return one({ kind: 'recover' });
   const replace = target.kind === 'run' && specHash(target.desired.pod) !== record.specHash;
   const ending = target.kind === 'gone' || record.stoppingSinceMs !== undefined;
-  const exits = exitSteps(input, ending || replace ? 'end' : target.kind === 'pause' ? 'pause' : 'policy');
+  const evicted = record.evicted !== undefined;
+  const exits = exitSteps(input, ending || replace || evicted ? 'end' : target.kind === 'pause' ? 'pause' : 'policy');
   if (exits.length > 0) return { steps: exits };
   if (ending) {
     if (record.stoppingSinceMs === undefined) return one({ kind: 'beginStop' });
@@ -122,6 +130,8 @@ export function decidePod(input: PodInput): PodDecision {
   }
   if (target.kind === 'pause') return decideStop(input, { kind: 'leave' });
   if (target.kind !== 'run') return nothing;
+  if (evicted) return decideStop(input, observed.filesCleared ? undefined : { kind: 'clearFiles' });
+  if (observed.evict !== undefined) return one({ kind: 'markEvicted', ...observed.evict });
   if (replace) return decideStop(input, { kind: 'replaceSpec', desired: target.desired });
   return decideRun(input, record, target.desired);
 }
@@ -169,11 +179,11 @@ function exitSteps({ record, observed }: PodInput, cause: 'policy' | 'end' | 'pa
 }
 
 /** Every container on its way down, then `last`. */
-function decideStop(input: PodInput, last: PodStep): PodDecision {
+function decideStop(input: PodInput, last: PodStep | undefined): PodDecision {
   const { record, observed, target } = input;
-  const graceMs = gracePeriodMs(target, record!.pod);
+  const graceMs = Math.min(gracePeriodMs(target, record!.pod), record!.evicted?.graceMs ?? Number.POSITIVE_INFINITY);
   const living = [...observed.containers].filter(([, { alive }]) => alive);
-  if (living.length === 0) return one(last);
+  if (living.length === 0) return last === undefined ? nothing : one(last);
   const containers = containersOf(record!.pod);
   return merge(
     living.map(([name, seen]) => {

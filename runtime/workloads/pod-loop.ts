@@ -16,6 +16,7 @@ import { nextConditions, podStatus } from './pod-status.ts';
 import { executeStep } from './pod-steps.ts';
 import type {
   ContainerRecord,
+  Gauges,
   Images,
   PodFiles,
   PodRecord,
@@ -32,6 +33,8 @@ export interface SupervisorPorts {
   files: PodFiles;
   records: PodRecords;
   prober: Prober;
+  /** Missing: the node does not know what it has left, and evicts nobody. */
+  gauges?: Gauges;
   output: SupervisorOutput;
 }
 
@@ -79,6 +82,8 @@ export class PodLoop {
   recovered: boolean;
   filesReady = false;
   filesRetryAtMs = 0;
+  filesCleared = false;
+  #evict: { message: string; graceMs: number } | undefined;
   /** Set by the last step of all. */
   ended: 'gone' | 'left' | undefined;
   readonly #alarm = new Alarm();
@@ -129,6 +134,12 @@ export class PodLoop {
       for (const { name, state } of this.record?.containers ?? [])
         if (state.waiting?.reason === 'CreateContainerConfigError') this.observe(name, { notBeforeMs: 0 });
     }
+    this.wake();
+  }
+
+  /** The node needs its room. Nothing brings such a pod back but another one in its place. */
+  evict(message: string, graceMs: number): void {
+    this.#evict = { message, graceMs };
     this.wake();
   }
 
@@ -249,7 +260,8 @@ export class PodLoop {
     const { namespace, name } = identityOf(target, record);
     const predecessor = record === undefined && this.surroundings.hasPredecessor(this.uid, namespace, name);
     const { recovered, containers, filesReady, filesRetryAtMs } = this;
-    const observed = { recovered, containers, filesReady, filesRetryAtMs, predecessor };
+    const seen = { recovered, containers, filesReady, filesRetryAtMs, predecessor };
+    const observed = { ...seen, filesCleared: this.filesCleared, ...(this.#evict ? { evict: this.#evict } : {}) };
     return decidePod({ target, record, observed, nowMs: env.clock.monotonic(), killRepeatMs: config.killRepeatMs });
   }
 

@@ -19,6 +19,7 @@ export function podStatus(record: PodRecord, hostIP: string): SupervisedPodStatu
   const inits = pod.spec.initContainers ?? [];
   return {
     phase: phaseOf(record),
+    ...(record.evicted === undefined ? {} : { reason: 'Evicted', message: record.evicted.message }),
     conditions: record.conditions,
     hostIP,
     podIP,
@@ -48,6 +49,7 @@ export function nextConditions(record: PodRecord, nowMs: number): Condition[] {
       : { type: 'ContainersReady', status: 'False', ...why },
     unready.length === 0 ? { type: 'Ready', status: 'True' } : { type: 'Ready', status: 'False', ...why },
     ...(refusal === undefined ? [] : [notRunnable(refusal)]),
+    ...(record.evicted === undefined ? [] : [disrupted(record.evicted.message)]),
   ];
   return wanted.map((condition) => {
     const before = record.conditions.find(({ type }) => type === condition.type);
@@ -58,6 +60,7 @@ export function nextConditions(record: PodRecord, nowMs: number): Condition[] {
 
 /** As the kubelet's `getPhase`: what is waiting to be restarted counts as running. */
 export function phaseOf(record: PodRecord): PodStatus['phase'] {
+  if (record.evicted !== undefined) return 'Failed';
   const { spec } = record.pod;
   const inits = (spec.initContainers ?? []).map(({ name }) => recordOf(record, name));
   if (!inits.every(completed)) {
@@ -75,6 +78,10 @@ const notInitialized = { reason: 'ContainersNotInitialized', message: 'init cont
 
 function notRunnable(refusal: Refusal): Condition {
   return { type: runnableCondition, status: 'False', ...refusal };
+}
+
+function disrupted(message: string): Condition {
+  return { type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message };
 }
 
 function neverStarted({ phase, lastState }: ContainerRecord): boolean {

@@ -159,6 +159,17 @@ const executors: Executors = {
     await loop.save((record) => ({ ...record, specHash: specHash(pod), pod: remembered(pod), containers }));
   },
 
+  async markEvicted(loop, evicted) {
+    const { message, graceMs } = evicted;
+    await loop.save((record) => ({ ...record, evicted: { message, graceMs } }));
+    loop.event(loop.record!.pod, 'Warning', 'Evicted', message);
+  },
+
+  async clearFiles(loop) {
+    await loop.ports.files.remove(loop.uid);
+    loop.filesCleared = true;
+  },
+
   async finish(loop) {
     const { uid, record, target } = loop;
     await loop.ports.files.remove(uid);

@@ -3,6 +3,7 @@
  * `test/sim/`; both pass the suites in `test/contract/`.
  */
 import type { Condition, Container, ContainerState, Pod, PodStatus } from '../../protocol/kubernetes.ts';
+import type { PodUsage, Readings } from './eviction.ts';
 
 /** A pod of this node with everything it names, as the view has it. */
 export interface DesiredPod {
@@ -61,8 +62,17 @@ export interface PodRecord {
   podIP: string;
   /** RFC 3339; when the node accepted the pod. */
   startTime: string;
+  /** The node was short of something and this pod had to go: it stays Failed until the view drops it. */
+  evicted?: { message: string; graceMs: number };
   /** As last computed: keeps `lastTransitionTime` where it was. */
   conditions: Condition[];
+}
+
+/** How much room the machine has, and who takes it. */
+export interface Gauges {
+  read(): Promise<Readings>;
+  /** What these pods use, by uid; given are the instance ids of their containers. May take long: asked for in need only. */
+  usage(pods: ReadonlyMap<string, readonly string[]>): Promise<Map<string, PodUsage>>;
 }
 
 /** Durable records of the supervisor; `save` resolves when the record would survive a power cut. */
@@ -203,6 +213,8 @@ export interface ResolvedCommand {
 export interface SupervisorOutput {
   /** The latest status wins. */
   podStatus(pod: Pod, status: PodStatus): void;
+  /** Conditions of the node that the supervisor knows of, whole; whoever tells the Node's status joins them to its own. */
+  nodeConditions(conditions: readonly Condition[]): void;
   /** A pod that was asked to end is gone: process, files and record. */
   podGone(pod: Pod): void;
   /** Becomes a core/v1 Event at the hub, exactly once. */

@@ -63,7 +63,7 @@ export async function pidsWithEnvironment(...entries: string[]): Promise<number[
 }
 
 /** With a zero byte on both sides of every entry. Another user's processes cannot be read: they are none of ours. */
-async function readEnvironment(pid: number): Promise<Buffer | undefined> {
+export async function readEnvironment(pid: number): Promise<Buffer | undefined> {
   try {
     return Buffer.concat([Buffer.alloc(1), await readFile(`/proc/${pid}/environ`), Buffer.alloc(1)]);
   } catch {

@@ -6,13 +6,17 @@ import type { Env } from '../../protocol/env.ts';
 import type { ContainerState, PodStatus } from '../../protocol/kubernetes.ts';
 import { keys, type Pod } from '../../protocol/kubernetes.ts';
 import { Scope, untilAborted } from '../../protocol/scope.ts';
+import { evictionDefaults } from './eviction.ts';
 import { choosePodAddress } from './pod-address.ts';
 import type { PodTarget } from './pod-decision.ts';
 import { PodLoop, type PodLoopConfig, type SupervisorPorts } from './pod-loop.ts';
 import { phaseOf } from './pod-status.ts';
-import type { DesiredPod, PodRecord } from './ports.ts';
+import type { DesiredPod, Gauges, PodRecord } from './ports.ts';
+import { type EvictablePod, PressureWatch, type PressureWatchConfig } from './pressure-watch.ts';
 
-export interface SupervisorConfig extends PodLoopConfig {
+export interface SupervisorConfig extends PodLoopConfig, PressureWatchConfig {
+  /** Between SIGTERM and SIGKILL of an evicted pod at most: what is short is needed now. */
+  evictionGraceMs: number;
   /** Pods beyond so many stay Pending. */
   podsMax: number;
   /** Between two looks at the sizes of logs. */
@@ -38,6 +42,9 @@ export const supervisorDefaults = {
   podsMax: 110,
   logCheckMs: 10_000,
   imageCollectMs: 600_000,
+  ...evictionDefaults,
+  pressureCheckMs: 10_000,
+  evictionGraceMs: 5_000,
 } as const satisfies Omit<SupervisorConfig, 'nodeName' | 'hostIP'>;
 
 /** One line of `status` output. */
@@ -61,6 +68,9 @@ export class Supervisor {
   readonly #addresses = new Map<string, string>();
   /** Pods that are gone here and that the view still has, and pods above the bound: told once, not at each apply. */
   readonly #told = new Set<string>();
+  /** Pods that wait for the node to have room again. */
+  readonly #held = new Set<string>();
+  readonly #pressure: PressureWatch | undefined;
   #desired: ReadonlyMap<string, DesiredPod> | undefined;
   #stopping = false;
 
@@ -70,6 +80,7 @@ export class Supervisor {
     this.#config = config;
     const log = env.log.child({ svc: 'supervisor' });
     this.#scope = new Scope(env.clock, (err) => log.error('supervisor stopped', { err }));
+    if (ports.gauges !== undefined) this.#pressure = this.#pressureWatch({ ...env, log }, ports.gauges);
   }
 
   /**
@@ -85,6 +96,8 @@ export class Supervisor {
     }
     this.#scope.spawn((signal) => untilAborted(signal, () => this.#rotateLogs()));
     this.#scope.spawn((signal) => untilAborted(signal, () => this.#collectImages()));
+    const pressure = this.#pressure;
+    if (pressure !== undefined) this.#scope.spawn((signal) => untilAborted(signal, () => pressure.run(signal)));
     this.#reconcile();
   }
 
@@ -94,7 +107,8 @@ export class Supervisor {
    */
   apply(desired: readonly DesiredPod[]): void {
     this.#desired = new Map(desired.flatMap((pod) => (pod.pod.metadata.uid ? [[pod.pod.metadata.uid, pod]] : [])));
-    for (const uid of this.#told) if (!this.#desired.has(uid)) this.#told.delete(uid);
+    for (const waiting of [this.#told, this.#held])
+      for (const uid of waiting) if (!this.#desired.has(uid)) waiting.delete(uid);
     this.#reconcile();
   }
 
@@ -131,7 +145,34 @@ export class Supervisor {
       this.#ports.output.podStatus(desired.pod, { phase: 'Pending', reason: 'OutOfpods', message });
       return;
     }
+    if (target.kind === 'run' && this.#pressure?.underPressure) return this.#hold(uid, desired.pod);
     this.#begin(uid, target);
+  }
+
+  /** Waits, instead of failing as under a kubelet: who would make it anew while the hub is away? */
+  #hold(uid: string, pod: Pod): void {
+    if (this.#held.has(uid)) return;
+    this.#held.add(uid);
+    const message = 'this node is short of memory or disk; the pod starts when it has enough';
+    this.#ports.output.podStatus(pod, { phase: 'Pending', reason: 'NodeUnderPressure', message });
+  }
+
+  #pressureWatch(env: Env, gauges: Gauges): PressureWatch {
+    return new PressureWatch(env, gauges, this.#config, {
+      evictable: () => [...this.#loops.values()].flatMap(evictableOf),
+      leaving: () =>
+        [...this.#loops.values()].some(({ record, filesCleared }) => {
+          return record?.stoppingSinceMs !== undefined || (record?.evicted !== undefined && !filesCleared);
+        }),
+      collectImages: () => this.#collectUnusedImages(),
+      evict: (uid, message) => this.#loops.get(uid)?.evict(message, this.#config.evictionGraceMs),
+      told: (conditions) => {
+        this.#ports.output.nodeConditions(conditions);
+        if (this.#pressure?.underPressure) return;
+        this.#held.clear();
+        this.#reconcile();
+      },
+    });
   }
 
   #begin(uid: string, target: PodTarget, record?: PodRecord): void {
@@ -197,12 +238,16 @@ export class Supervisor {
   async #collectImages(): Promise<void> {
     for (;;) {
       await this.#scope.sleep(this.#config.imageCollectMs);
-      if (this.#desired === undefined) continue;
-      try {
-        await this.#ports.images.collect(this.#imagesInUse());
-      } catch (error) {
-        this.#env.log.warn('image collection failed', { err: error });
-      }
+      await this.#collectUnusedImages();
+    }
+  }
+
+  async #collectUnusedImages(): Promise<void> {
+    if (this.#desired === undefined) return;
+    try {
+      await this.#ports.images.collect(this.#imagesInUse());
+    } catch (error) {
+      this.#env.log.warn('image collection failed', { err: error });
     }
   }
 
@@ -213,6 +258,12 @@ export class Supervisor {
     const run = records.flatMap(({ containers }) => containers.flatMap(({ imageDigest }) => imageDigest ?? []));
     return new Set([...named, ...run]);
   }
+}
+
+function evictableOf({ uid, record }: PodLoop): EvictablePod[] {
+  if (record === undefined || record.evicted !== undefined || record.stoppingSinceMs !== undefined) return [];
+  const instances = record.containers.flatMap(({ instanceId }) => instanceId ?? []);
+  return [{ uid, pod: record.pod, instances }];
 }
 
 function targetOf(desired: DesiredPod | undefined): PodTarget {

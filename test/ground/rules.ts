@@ -177,6 +177,7 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/store/sqlite-journal.ts', reason: 'the state in its SQLite file' },
   { path: 'runtime/workloads/atomic-volume.ts', reason: 'volumes as files' },
   { path: 'runtime/workloads/container-command.ts', reason: 'looks for the executable in the file system' },
+  { path: 'runtime/workloads/gauges.ts', reason: 'reads /proc and the sizes of files' },
   { path: 'runtime/workloads/pod-files.ts', reason: 'the directories of pods' },
   { path: 'runtime/workloads/pod-logs.ts', reason: 'log files' },
   { path: 'runtime/workloads/proc.ts', reason: 'reads /proc' },

@@ -8,12 +8,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../../../protocol/env.ts';
 import { AppError } from '../../../protocol/errors.ts';
-import { keys, type Pod, type PodSpec, type PodStatus } from '../../../protocol/kubernetes.ts';
+import { type Condition, keys, type Pod, type PodSpec, type PodStatus } from '../../../protocol/kubernetes.ts';
 import { systemClock } from '../../../protocol/node/clock.ts';
 import { systemRandom } from '../../../protocol/node/random.ts';
 import { PodDirectories, podDirectoriesDefaults } from '../../../runtime/workloads/pod-files.ts';
 import type { SupervisedPodStatus } from '../../../runtime/workloads/pod-status.ts';
-import type { DesiredPod, Images, LocalImage, PodRecords } from '../../../runtime/workloads/ports.ts';
+import type { DesiredPod, Gauges, Images, LocalImage, PodRecords } from '../../../runtime/workloads/ports.ts';
 import { LocalProber } from '../../../runtime/workloads/prober.ts';
 import { ChildProcesses } from '../../../runtime/workloads/processes.ts';
 import { Supervisor, type SupervisorConfig, supervisorDefaults } from '../../../runtime/workloads/supervisor.ts';
@@ -30,15 +30,19 @@ export interface Told {
   events: string[];
   /** Of the events, in the same order. */
   messages: string[];
+  /** Of the node. */
+  conditions: Condition[];
 }
 
 export class NodeUnderTest {
   readonly records: PodRecords;
-  readonly told: Told = { statuses: new Map(), gone: [], events: [], messages: [] };
+  readonly told: Told = { statuses: new Map(), gone: [], events: [], messages: [], conditions: [] };
   readonly #image: LocalImage;
   readonly #config: SupervisorConfig;
   readonly directory: string;
   supervisor!: Supervisor;
+  /** For the next start. */
+  gauges: Gauges | undefined;
   #processes!: ChildProcesses;
 
   /** `files`: path in the image to its text; all are made executable. */
@@ -84,9 +88,11 @@ export class NodeUnderTest {
       files: new PodDirectories({ ...podDirectoriesDefaults, dataDirectory: this.directory }),
       records,
       prober: new LocalProber({ engine }),
+      ...(this.gauges === undefined ? {} : { gauges: this.gauges }),
       output: {
         podStatus: (pod: Pod, status: PodStatus) =>
           void told.statuses.set(pod.metadata.uid!, status as SupervisedPodStatus),
+        nodeConditions: (conditions: readonly Condition[]) => void told.conditions.splice(0, 9, ...conditions),
         podGone: (pod: Pod) => void told.gone.push(pod.metadata.uid!),
         podEvent: (_pod: Pod, { reason, message }: { reason: string; message: string }) => {
           told.events.push(reason);

@@ -75,6 +75,7 @@ class Terminal {
       prober: simProber(this.host, this.random, (call) => this.#answer(call)),
       output: {
         podStatus: () => {},
+        nodeConditions: () => {},
         podGone: (pod: Pod) => void this.gone.add(pod.metadata.uid!),
         podEvent: () => {},
       },
