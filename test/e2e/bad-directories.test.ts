@@ -18,6 +18,7 @@ import {
   processesOf,
   pushProgram,
   runningPods,
+  writeInto,
 } from '../house/workload.ts';
 
 const house = new House();
@@ -69,6 +70,16 @@ describe('a hub', () => {
     expectSentence(await serve(house.path('file')), { code: 'E_STORE_FAILED', says: house.path('file') });
     expectSentence(await serve(house.path('file', 'below')), { code: 'E_STORE_FAILED', says: house.path('file') });
     expect(readFileSync(house.path('file'), 'utf8')).toBe('a file');
+  });
+
+  test.each(['admin.kubeconfig', 'listen-port', 'hub.db'])('that finds a folder in place of its %s', async (name) => {
+    mkdirSync(house.path(`odd-${name}`, name), { recursive: true });
+    expectSentence(await serve(house.path(`odd-${name}`)), { code: 'E_STORE_FAILED', says: name });
+  });
+
+  test('that finds a file in place of its blobs', async () => {
+    writeInto(house.path('odd-blobs', 'blobs'), '');
+    expectSentence(await serve(house.path('odd-blobs')), { code: 'E_STORE_FAILED', says: 'blobs' });
   });
 
   test('whose database is none', async () => {
