@@ -43,6 +43,9 @@ export class Terminal {
   readonly #config: TerminalConfig;
   readonly #view: ViewReader;
   readonly #scope: Scope;
+  readonly #store: NodeStore;
+  /** Of the hub by whose view the pods were last told. */
+  #incarnation: string;
   /** What the supervisor knows of the node. */
   #nodeConditions: readonly Condition[] = [];
 
@@ -51,6 +54,8 @@ export class Terminal {
     this.#config = config;
     this.#scope = new Scope(env.clock, onFailure);
     this.#view = new ViewReader(ports.store.state.sections);
+    this.#store = ports.store;
+    this.#incarnation = ports.store.state.incarnation;
     const { dialer, store, processes, images, files, prober, gauges, onAdvertise } = ports;
     const { name: node, bootId, agent } = config;
     this.link = new Link(
@@ -85,6 +90,9 @@ export class Terminal {
   }
 
   #applyView(): void {
+    const { incarnation } = this.#store.state;
+    if (incarnation !== this.#incarnation) this.supervisor.tellAgain();
+    this.#incarnation = incarnation;
     const desired = this.#view.desiredPods();
     if (desired !== undefined) this.supervisor.apply(desired);
   }

@@ -112,6 +112,11 @@ export class Supervisor {
     this.#reconcile();
   }
 
+  /** The hub's store is another one: what an earlier one was told, it may not know. Before the next `apply`. */
+  tellAgain(): void {
+    this.#told.clear();
+  }
+
   /**
    * Ends every loop. `keepPods`: processes go on for the next life of the runtime to adopt; otherwise they are stopped
    * gracefully, and records and files stay, so that the next start brings them back. Idempotent.
