@@ -123,13 +123,13 @@ function sectionStatements(change: Extract<HubChange, { kind: 'section.changed' 
       params: [change.scope, change.uid, change.to],
     },
     {
+      sql: 'DELETE FROM view_entry WHERE scope = ? AND uid = ? AND key IN (SELECT value FROM json_each(?))',
+      params: [change.scope, change.uid, JSON.stringify(change.deletes)],
+    },
+    {
       sql: `INSERT OR REPLACE INTO view_entry
               SELECT ?, ?, value->>0, value->>1, unhex(value->>2) FROM json_each(?)`,
       params: [change.scope, change.uid, JSON.stringify(puts)],
-    },
-    {
-      sql: 'DELETE FROM view_entry WHERE scope = ? AND uid = ? AND key IN (SELECT value FROM json_each(?))',
-      params: [change.scope, change.uid, JSON.stringify(change.deletes)],
     },
   ];
 }

@@ -211,18 +211,19 @@ function viewStatements(change: SectionChange): Statement[] {
     case 'view.delta':
       return [
         exists,
-        ...putStatements(id, 0, change.puts),
+        // Deletes first, as in memory: of a key that is in both, the put counts.
         ...change.deletes.map((key) => deleteStatement(id, 0, key)),
+        ...putStatements(id, 0, change.puts),
         { sql: 'UPDATE section SET revision = ? WHERE scope = ? AND uid = ?', params: [change.to, ...id] },
       ];
     case 'view.stage':
       return [
         exists,
-        ...putStatements(id, 1, change.puts),
         ...change.deletes.map((key) => ({
           sql: 'INSERT OR REPLACE INTO entry VALUES (?, ?, 1, ?, 0, NULL)',
           params: [...id, key],
         })),
+        ...putStatements(id, 1, change.puts),
       ];
     case 'view.flip':
       return [exists, ...flipStatements(id, change.incarnation, change.to)];
