@@ -43,9 +43,8 @@ export class Terminal {
   readonly #config: TerminalConfig;
   readonly #view: ViewReader;
   readonly #scope: Scope;
-  readonly #store: NodeStore;
   /** Of the hub by whose view the pods were last told. */
-  #incarnation: string;
+  #incarnation: string | undefined;
   /** What the supervisor knows of the node. */
   #nodeConditions: readonly Condition[] = [];
 
@@ -54,8 +53,7 @@ export class Terminal {
     this.#config = config;
     this.#scope = new Scope(env.clock, onFailure);
     this.#view = new ViewReader(ports.store.state.sections);
-    this.#store = ports.store;
-    this.#incarnation = ports.store.state.incarnation;
+    this.#incarnation = this.#view.incarnation;
     const { dialer, store, processes, images, files, prober, gauges, onAdvertise } = ports;
     const { name: node, bootId, agent } = config;
     this.link = new Link(
@@ -90,7 +88,7 @@ export class Terminal {
   }
 
   #applyView(): void {
-    const { incarnation } = this.#store.state;
+    const { incarnation } = this.#view;
     if (incarnation !== this.#incarnation) this.supervisor.tellAgain();
     this.#incarnation = incarnation;
     const desired = this.#view.desiredPods();

@@ -17,6 +17,11 @@ export class ViewReader {
     this.#sections = sections;
   }
 
+  /** Of the hub that told what `desiredPods` gives. */
+  get incarnation(): string | undefined {
+    return this.#nodeSection()?.incarnation;
+  }
+
   /** Undefined while the hub has not yet told this node anything: then nothing may be stopped for lack of orders. */
   desiredPods(): DesiredPod[] | undefined {
     const section = this.#nodeSection();

@@ -66,8 +66,11 @@ export class Supervisor {
   readonly #loops = new Map<string, PodLoop>();
   readonly #ends = new Map<string, Promise<void>>();
   readonly #addresses = new Map<string, string>();
-  /** Pods that are gone here and that the view still has, and pods above the bound: told once, not at each apply. */
-  readonly #told = new Set<string>();
+  /**
+   * Pods that are gone here and that the view still has, and pods above the bound: told once, not at each apply. By
+   * what they were to come to then: a pod that is to run again, or to go after all, is another matter.
+   */
+  readonly #told = new Map<string, PodTarget['kind']>();
   /** Pods that wait for the node to have room again. */
   readonly #held = new Set<string>();
   readonly #pressure: PressureWatch | undefined;
@@ -107,8 +110,11 @@ export class Supervisor {
    */
   apply(desired: readonly DesiredPod[]): void {
     this.#desired = new Map(desired.flatMap((pod) => (pod.pod.metadata.uid ? [[pod.pod.metadata.uid, pod]] : [])));
-    for (const waiting of [this.#told, this.#held])
-      for (const uid of waiting) if (!this.#desired.has(uid)) waiting.delete(uid);
+    for (const uid of this.#held) if (!this.#desired.has(uid)) this.#held.delete(uid);
+    for (const [uid, kind] of this.#told) {
+      const told = this.#desired.get(uid);
+      if (told === undefined || targetOf(told).kind !== kind) this.#told.delete(uid);
+    }
     this.#reconcile();
   }
 
@@ -145,7 +151,7 @@ export class Supervisor {
     if (this.#told.has(uid)) return;
     const target = targetOf(desired);
     if (target.kind === 'run' && this.#loops.size >= this.#config.podsMax) {
-      this.#told.add(uid);
+      this.#told.set(uid, 'run');
       const message = `this node runs ${this.#config.podsMax} pods already`;
       this.#ports.output.podStatus(desired.pod, { phase: 'Pending', reason: 'OutOfpods', message });
       return;
@@ -203,8 +209,8 @@ export class Supervisor {
     this.#addresses.delete(loop.uid);
     // Only a pod that is to end stays told; one that came back into the view meanwhile is begun anew.
     const desired = this.#desired?.get(loop.uid);
-    if (desired !== undefined && targetOf(desired).kind === 'gone') this.#told.add(loop.uid);
-    for (const uid of [...this.#told]) {
+    if (desired !== undefined && targetOf(desired).kind === 'gone') this.#told.set(loop.uid, 'gone');
+    for (const uid of [...this.#told.keys()]) {
       const waiting = this.#desired?.get(uid);
       if (waiting !== undefined && targetOf(waiting).kind === 'run') this.#told.delete(uid);
     }
