@@ -140,6 +140,8 @@ export interface ContainerStatus {
   ready: boolean;
   started?: boolean;
   restartCount: number;
+  /** What it is held to. */
+  resources?: Container['resources'];
   image: string;
   imageID: string;
   containerID?: string;

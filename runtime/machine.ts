@@ -66,6 +66,17 @@ export const architecture = (): string => architectures[process.arch] ?? process
 
 export const defaultName = (): string => hostname().toLowerCase();
 
+/** `fault`: why limits of pods are not enforced; undefined when they are. */
+export function limitsCondition(fault: string | undefined, nowIso: string): Condition {
+  return {
+    type: 'LimitsUnenforced',
+    status: fault === undefined ? 'False' : 'True',
+    reason: fault === undefined ? 'CgroupPerContainer' : 'NoCgroups',
+    message: fault === undefined ? 'each container is held to its limits by a cgroup of its own' : fault,
+    lastTransitionTime: nowIso,
+  };
+}
+
 /** Pods of class host share the runtime's user: said on the Node instead of hidden. */
 function isolation(nowIso: string): Condition {
   return {

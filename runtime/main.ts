@@ -16,11 +16,12 @@ import { enrolOverHttps } from './identity/enrol-over-https.ts';
 import { enrol, type Identity, loadIdentity } from './identity/identity.ts';
 import { blobsOverHttps } from './images/blob-source.ts';
 import { ImageStore } from './images/image-store.ts';
-import { architecture, defaultName, type Machine, PODS_MAX, readMachine } from './machine.ts';
+import { architecture, defaultName, limitsCondition, type Machine, PODS_MAX, readMachine } from './machine.ts';
 import { runJs } from './main-js.ts';
 import { NodeStore } from './store/node-store.ts';
 import { SqliteJournal } from './store/sqlite-journal.ts';
 import { Terminal } from './terminal.ts';
+import { CgroupTree, cgroupTreeDefaults } from './workloads/cgroups.ts';
 import { MachineGauges } from './workloads/gauges.ts';
 import { PodDirectories, podDirectoriesDefaults } from './workloads/pod-files.ts';
 import { LocalProber } from './workloads/prober.ts';
@@ -133,7 +134,9 @@ async function serve(
 ): Promise<void> {
   const stopping = new AbortController();
   const engineArguments = isSea() ? ['run-js'] : [process.argv[1]!, 'run-js'];
-  const engine = { file: process.execPath, args: engineArguments };
+  const engine = { file: process.execPath, args: engineArguments, packed: isSea() };
+  const cgroups = await CgroupTree.open(cgroupTreeDefaults);
+  const limits = limitsCondition(cgroups.fault, new Date(env.clock.now()).toISOString());
   const processes = new ChildProcesses({ ...childProcessesDefaults, engine });
   const terminal = new Terminal(
     env,
@@ -142,7 +145,7 @@ async function serve(
       bootId: machine.bootId,
       agent: `stile-runtime/${programVersion}`,
       supervisor: { ...supervisorDefaults, podsMax: PODS_MAX, nodeName: identity.name, hostIP: machine.hostIP },
-      status: machine.status,
+      status: { ...machine.status, conditions: [...(machine.status.conditions ?? []), limits] },
     },
     {
       dialer: webSocketDialer({ trust, destinations: () => destinations.list() }),
@@ -152,6 +155,7 @@ async function serve(
       images,
       files: new PodDirectories({ ...podDirectoriesDefaults, dataDirectory: dataDir }),
       prober: new LocalProber({ engine }),
+      cgroups,
       gauges: new MachineGauges({ dataDirectory: dataDir }),
     },
     (error) => stopping.abort(error),

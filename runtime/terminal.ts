@@ -9,7 +9,7 @@ import { Scope } from '../protocol/scope.ts';
 import { Link } from './link/link.ts';
 import type { NodeStore } from './store/node-store.ts';
 import { ViewReader } from './view/desired-pods.ts';
-import type { Gauges, Images, PodFiles, Prober, Processes, SupervisorOutput } from './workloads/ports.ts';
+import type { Cgroups, Gauges, Images, PodFiles, Prober, Processes, SupervisorOutput } from './workloads/ports.ts';
 import { Supervisor, type SupervisorConfig } from './workloads/supervisor.ts';
 
 export interface TerminalConfig {
@@ -30,6 +30,8 @@ export interface TerminalPorts {
   prober: Prober;
   /** Missing: nothing is evicted. */
   gauges?: Gauges;
+  /** Missing: limits are not enforced. */
+  cgroups?: Cgroups;
   onAdvertise?(destinations: readonly string[]): void;
 }
 
@@ -54,7 +56,7 @@ export class Terminal {
     this.#scope = new Scope(env.clock, onFailure);
     this.#view = new ViewReader(ports.store.state.sections);
     this.#incarnation = this.#view.incarnation;
-    const { dialer, store, processes, images, files, prober, gauges, onAdvertise } = ports;
+    const { dialer, store, processes, images, files, prober, gauges, cgroups, onAdvertise } = ports;
     const { name: node, bootId, agent } = config;
     this.link = new Link(
       env,
@@ -67,6 +69,7 @@ export class Terminal {
       files,
       prober,
       ...(gauges === undefined ? {} : { gauges }),
+      ...(cgroups === undefined ? {} : { cgroups }),
       records: store.podRecords(),
       output: this.#output(),
     };

@@ -31,8 +31,9 @@ const seaConfig = {
   disableExperimentalSEAWarning: true,
   useSnapshot: false,
   useCodeCache: request.useCodeCache,
-  // NODE_OPTIONS of whoever starts the terminal must not change what it runs.
-  execArgvExtension: 'none',
+  // NODE_OPTIONS of whoever starts the terminal must not change what it runs. The terminal itself bounds the heap of a
+  // pod of class js, by --node-options.
+  execArgvExtension: 'cli',
   assets: request.assets,
 };
 const target = {

@@ -29,6 +29,8 @@ export interface ExitFacts {
   ranMs: number;
   /** What it leaves to be told: its termination message, or the end of its log. */
   message: string;
+  /** The kernel ended it for its memory. */
+  oomKilled?: boolean;
 }
 
 /**
@@ -85,14 +87,14 @@ function doubled(pauseMs: number, limits: BackoffLimits): number {
 }
 
 function terminatedState(state: ContainerState, facts: ExitFacts): NonNullable<ContainerState['terminated']> {
-  const { exit, nowMs, message } = facts;
+  const { exit, nowMs, message, oomKilled } = facts;
   const unknown = exit.exitCode === undefined && exit.signal === undefined;
   const exitCode = unknown ? unknownExitCode : (exit.exitCode ?? 128 + exit.signal!);
   const startedAt = state.running?.startedAt;
   return {
     exitCode,
     ...(exit.signal === undefined ? {} : { signal: exit.signal }),
-    reason: unknown ? 'Unknown' : exitCode === 0 ? 'Completed' : 'Error',
+    reason: exitCode === 0 ? 'Completed' : oomKilled ? 'OOMKilled' : unknown ? 'Unknown' : 'Error',
     ...(message === '' ? {} : { message }),
     ...(startedAt === undefined ? {} : { startedAt }),
     finishedAt: rfc3339(nowMs),

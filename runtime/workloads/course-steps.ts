@@ -2,6 +2,7 @@
 import { asAppError } from '../../protocol/errors.ts';
 import type { Container } from '../../protocol/kubernetes.ts';
 import { describeHandler, type Handler, handlersOf, type ProbeKind } from './container-handlers.ts';
+import { heapFlags, limitsOf } from './container-limits.ts';
 import type { ContainerObservation, PodStep } from './pod-decision.ts';
 import type { PodLoop } from './pod-loop.ts';
 import type { ContainerRecord, HandlerCall, HandlerOutcome } from './ports.ts';
@@ -135,5 +136,13 @@ async function resolve(loop: PodLoop, container: Container, handler: Exclude<Han
   const command = await loop.ports.files.resolveInside({ pod, files }, container, image, place, handler.command);
   // Not STILE_INSTANCE: who looks for the instance must not find one of its probes.
   const env = { ...command.env, STILE_INSIDE: instanceId ?? '' };
-  return { kind: 'exec', command: { ...command, env } } satisfies HandlerCall;
+  // A record of before there were groups has a process in none, and so would its probes.
+  const { cgroups } = loop.ports;
+  const cgroup = cgroups?.fault === undefined ? await cgroups?.find(instanceId ?? '') : undefined;
+  const { heapBytes } = limitsOf(pod, container);
+  const confined = {
+    ...(heapBytes === undefined ? {} : { engineFlags: heapFlags(heapBytes) }),
+    ...(cgroup === undefined ? {} : { cgroup }),
+  };
+  return { kind: 'exec', command: { ...command, ...confined, env } } satisfies HandlerCall;
 }

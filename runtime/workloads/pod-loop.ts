@@ -15,6 +15,7 @@ import {
 import { nextConditions, podStatus } from './pod-status.ts';
 import { executeStep } from './pod-steps.ts';
 import type {
+  Cgroups,
   ContainerRecord,
   Gauges,
   Images,
@@ -35,6 +36,8 @@ export interface SupervisorPorts {
   prober: Prober;
   /** Missing: the node does not know what it has left, and evicts nobody. */
   gauges?: Gauges;
+  /** Missing: limits of memory and processor are not enforced, and nobody is told so. */
+  cgroups?: Cgroups;
   output: SupervisorOutput;
 }
 

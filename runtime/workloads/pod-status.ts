@@ -2,6 +2,7 @@
 import type { Condition, Container, ContainerStatus, PodStatus } from '../../protocol/kubernetes.ts';
 import { hasStarted, isReady } from './container-course.ts';
 import { rfc3339 } from './container-exit.ts';
+import { shownResources } from './container-limits.ts';
 import { completed, dueContainers, type Refusal, recordOf, refusalOf } from './pod-decision.ts';
 import type { ContainerRecord, PodRecord } from './ports.ts';
 
@@ -92,11 +93,13 @@ function containerStatus(record: PodRecord, container: Container, init: boolean)
   const own = recordOf(record, container.name);
   const due = dueContainers(record.pod, record).some(({ name }) => name === container.name);
   const ready = init ? completed(own) : isReady(own);
+  const resources = shownResources(record.pod, container);
   return {
     name: container.name,
     ready,
     started: hasStarted(own),
     restartCount: own?.restartCount ?? 0,
+    ...(resources === undefined ? {} : { resources }),
     image: container.image ?? '',
     imageID: own?.imageDigest ?? '',
     ...(own?.instanceId === undefined ? {} : { containerID: `stile://${own.instanceId}` }),

@@ -1,8 +1,9 @@
 /** How each step of a decision is done. One executor a kind; a missing one does not compile. */
 import { asAppError, codeOf } from '../../protocol/errors.ts';
-import type { ContainerState, Pod } from '../../protocol/kubernetes.ts';
+import type { Container, ContainerState, Pod } from '../../protocol/kubernetes.ts';
 import { startMarks, withoutMarks } from './container-course.ts';
 import { afterExit, afterFailedStart, type ExitCause, rfc3339 } from './container-exit.ts';
+import { heapFlags, limitsOf, statedLimits } from './container-limits.ts';
 import { containerOf, courseSteps, nothingSeen, type StepExecutor, tellKilling } from './course-steps.ts';
 import { ImageNeverPulled, imageFailure } from './image-choice.ts';
 import { containersOf, type ImageObservation, type PodStep } from './pod-decision.ts';
@@ -109,20 +110,13 @@ const executors: Executors = {
     } catch (error) {
       return startFailed(loop, name, error);
     }
-    await spawn(
-      loop,
-      name,
-      step.image.digest,
-      command,
-      startMarks(step.container),
-      loop.ports.files.logFile(step.desired.pod, name),
-    );
+    await spawn(loop, step.container, step.image.digest, command, loop.ports.files.logFile(step.desired.pod, name));
   },
 
   async recordExit(loop, { name, exit, cause }) {
     const own = containerOf(loop, name);
     if (own.instanceId !== undefined) await loop.ports.processes.sweep(own.instanceId);
-    await recordEnd(loop, own, exit, cause);
+    await recordEnd(loop, own, exit, cause, await endGroup(loop, own.instanceId));
   },
 
   async beginStop(loop) {
@@ -187,26 +181,33 @@ const executors: Executors = {
 /** The intent is durable before there is a process, the instance id is in the process before it is confirmed. */
 async function spawn(
   loop: PodLoop,
-  name: string,
+  container: Container,
   imageDigest: string,
   command: ResolvedCommand,
-  marks: Partial<ContainerRecord>,
   logFile: string,
 ): Promise<void> {
+  const { name } = container;
   const before = containerOf(loop, name);
   const instanceId = loop.newInstanceId();
   const restartCount = before.restartCount + (before.lastState === undefined ? 0 : 1);
-  const intended = { ...withoutMarks(before), ...marks, instanceId, phase: 'intended' as const, imageDigest };
+  const intended = {
+    ...withoutMarks(before),
+    ...startMarks(container),
+    instanceId,
+    phase: 'intended' as const,
+    imageDigest,
+  };
   try {
     await loop.save(loop.containerChange(name, () => intended));
   } catch (error) {
     loop.update(loop.containerChange(name, () => before));
     throw error;
   }
-  const request = { ...command, env: { ...command.env, STILE_INSTANCE: instanceId }, instanceId, logFile };
   loop.observe(name, { ...nothingSeen, alive: true });
   let process: ProcessIdentity;
   try {
+    const confined = { ...command, ...(await confine(loop, container, instanceId)) };
+    const request = { ...confined, env: { ...command.env, STILE_INSTANCE: instanceId }, instanceId, logFile };
     process = await loop.ports.processes.spawn(request, loop.exitListener(name, instanceId));
   } catch (error) {
     return startFailed(loop, name, error);
@@ -217,6 +218,23 @@ async function spawn(
   await loop.save(
     loop.containerChange(name, (own) => ({ ...own, phase: 'running', process, state, restartCount, notBeforeMs: 0 })),
   );
+}
+
+/** What holds the container to its limits; the kernel where it can, for an engine also its own heap. */
+async function confine(loop: PodLoop, container: Container, instanceId: string): Promise<Partial<ResolvedCommand>> {
+  const { pod } = loop.record!;
+  const { cgroups } = loop.ports;
+  const limits = limitsOf(pod, container);
+  const engine = limits.heapBytes === undefined ? {} : { engineFlags: heapFlags(limits.heapBytes) };
+  if (cgroups === undefined) return engine;
+  if (cgroups.fault === undefined) return { ...engine, cgroup: await cgroups.make(instanceId, limits) };
+  const stated = statedLimits(container);
+  const restarted = containerOf(loop, container.name).lastState !== undefined;
+  if (stated.length > 0 && !restarted) {
+    const what = `limits of container ${container.name} on ${stated.join(' and ')} are not enforced`;
+    loop.event(pod, 'Warning', 'LimitsUnenforced', `${what}: ${cgroups.fault}`);
+  }
+  return engine;
 }
 
 async function startFailed(loop: PodLoop, name: string, error: unknown): Promise<void> {
@@ -255,7 +273,8 @@ async function recoverContainer(loop: PodLoop, container: ContainerRecord): Prom
     return;
   }
   await processes.sweep(instanceId);
-  if (phase === 'running') return recordEnd(loop, container, {}, 'lost');
+  const oomKilled = await endGroup(loop, instanceId);
+  if (phase === 'running') return recordEnd(loop, container, {}, 'lost', oomKilled);
   // The spawn never came about, so nothing ended: it is simply still to be started.
   await loop.save(loop.containerChange(name, (own) => ({ ...own, phase: 'waiting' })));
 }
@@ -271,13 +290,25 @@ function runningSince(loop: PodLoop) {
   return { startedAt: rfc3339(loop.env.clock.now()) };
 }
 
-async function recordEnd(loop: PodLoop, own: ContainerRecord, exit: ProcessExit, cause: ExitCause): Promise<void> {
+async function endGroup(loop: PodLoop, instanceId: string | undefined): Promise<boolean> {
+  const { cgroups } = loop.ports;
+  if (cgroups === undefined || cgroups.fault !== undefined || instanceId === undefined) return false;
+  return (await cgroups.end(instanceId)).oomKilled;
+}
+
+async function recordEnd(
+  loop: PodLoop,
+  own: ContainerRecord,
+  exit: ProcessExit,
+  cause: ExitCause,
+  oomKilled: boolean,
+): Promise<void> {
   const { clock } = loop.env;
   const pod = loop.record!.pod;
   const message = await lastWords(loop, pod, own.name, exit);
   const startedAtMs = loop.containers.get(own.name)?.startedAtMs;
   const ranMs = startedAtMs === undefined ? 0 : clock.monotonic() - startedAtMs;
-  const facts = { exit, nowMs: clock.now(), ranMs, message };
+  const facts = { exit, nowMs: clock.now(), ranMs, message, oomKilled };
   const policy = restartPolicyOf(loop.record!, own.name);
   loop.observe(own.name, { ...nothingSeen, alive: false });
   await loop.save(loop.containerChange(own.name, (current) => afterExit(current, facts, cause, policy, loop.config)));

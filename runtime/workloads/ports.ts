@@ -3,6 +3,7 @@
  * `test/sim/`; both pass the suites in `test/contract/`.
  */
 import type { Condition, Container, ContainerState, Pod, PodStatus } from '../../protocol/kubernetes.ts';
+import type { ContainerLimits } from './container-limits.ts';
 import type { PodUsage, Readings } from './eviction.ts';
 
 /** A pod of this node with everything it names, as the view has it. */
@@ -68,6 +69,18 @@ export interface PodRecord {
   conditions: Condition[];
 }
 
+/** Limits by the kernel, one group per instance of a container. */
+export interface Cgroups {
+  /** Why nothing can be limited here; undefined when it can, and only then the others are called. */
+  readonly fault: string | undefined;
+  /** The directory of a new group with these limits. `E_POD_START` when the kernel refuses one. */
+  make(instanceId: string, limits: ContainerLimits): Promise<string>;
+  /** The directory of the group of an instance; undefined when it has none. */
+  find(instanceId: string): Promise<string | undefined>;
+  /** Ends what is left in the group and drops it; tells whether memory was what ended it. No error for none. */
+  end(instanceId: string): Promise<{ oomKilled: boolean }>;
+}
+
 /** How much room the machine has, and who takes it. */
 export interface Gauges {
   read(): Promise<Readings>;
@@ -82,15 +95,8 @@ export interface PodRecords {
   remove(uid: string): Promise<void>;
 }
 
-export interface SpawnRequest {
+export interface SpawnRequest extends ResolvedCommand {
   instanceId: string;
-  /** True: `file` is a JavaScript module that the runtime's own engine runs (class `js`). */
-  engine: boolean;
-  /** Resolved executable or module, and its arguments. */
-  file: string;
-  args: string[];
-  cwd: string;
-  env: Record<string, string>;
   /** Appended to; stdout and stderr both. The child writes it itself, so that it outlives the runtime. */
   logFile: string;
 }
@@ -201,12 +207,17 @@ export interface PodPlace {
 }
 
 export interface ResolvedCommand {
-  /** As in `SpawnRequest`. */
+  /** True: `file` is a JavaScript module that the runtime's own engine runs (class `js`). */
   engine: boolean;
+  /** Resolved executable or module, and its arguments. */
   file: string;
   args: string[];
   cwd: string;
   env: Record<string, string>;
+  /** Flags of the engine: the bound of its heap. */
+  engineFlags?: string[];
+  /** Directory of the cgroup in which it begins. */
+  cgroup?: string;
 }
 
 /** What the supervisor tells the rest of the runtime; delivery is the outbox's business. */

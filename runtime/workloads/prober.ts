@@ -2,12 +2,11 @@
  * Probes and hooks for real: HTTP, TCP and commands. Everything is bounded: time, redirects, and what is read of an
  * answer. Source of the rules: kubernetes.io "Configure Liveness, Readiness and Startup Probes".
  */
-import { spawn } from 'node:child_process';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { connect } from 'node:net';
+import { type EngineCommand, startChild } from './child-command.ts';
 import type { HandlerCall, HandlerOutcome, Prober } from './ports.ts';
-import type { EngineCommand } from './processes.ts';
 
 export interface LocalProberConfig {
   engine: EngineCommand;
@@ -153,33 +152,35 @@ function runCommand(
   engine: EngineCommand,
   signal: AbortSignal,
 ): Promise<HandlerOutcome> {
-  const { file, args, cwd, env } = command;
   return new Promise((resolve, reject) => {
-    const child = spawn(command.engine ? engine.file : file, command.engine ? [...engine.args, file, ...args] : args, {
-      cwd,
-      env,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const { child, enter } = startChild(command, engine, 'pipe');
+    const stdout = child.stdout!;
+    const stderr = child.stderr!;
     const chunks: Buffer[] = [];
     let bytes = 0;
     const keep = (chunk: Buffer) => {
       if (bytes < outputBytesMax) chunks.push(chunk.subarray(0, outputBytesMax - bytes));
       bytes += chunk.length;
     };
-    child.stdout.on('data', keep);
-    child.stderr.on('data', keep);
+    stdout.on('data', keep);
+    stderr.on('data', keep);
     const onAbort = () => killGroup(child.pid);
     signal.addEventListener('abort', onAbort, { once: true });
     const end = () => {
       signal.removeEventListener('abort', onAbort);
       // Something that it left in the background may hold these open.
-      child.stdout.destroy();
-      child.stderr.destroy();
+      stdout.destroy();
+      stderr.destroy();
     };
     child.once('error', (error) => {
       end();
       reject(error);
+    });
+    child.once('spawn', () => {
+      enter().catch((error: unknown) => {
+        killGroup(child.pid);
+        reject(error);
+      });
     });
     child.once('exit', (code, cause) => {
       // What was written before the end is in the pipe by now.

@@ -2,19 +2,13 @@
  * Real child processes. Each leads a process group of its own and writes its log itself, so that it outlives this
  * runtime; the next one finds it again by boot id, pid and start ticks, or by the instance id in its environment.
  */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { AppError } from '../../protocol/errors.ts';
+import { type EngineCommand, startChild } from './child-command.ts';
 import type { ProcessExit, Processes, ProcessIdentity, SpawnRequest } from './ports.ts';
 import { isDead, pidsWithEnvironment, readBootId, stat, statNow } from './proc.ts';
-
-/** How this runtime runs a JavaScript module in a process of its own: in a checkout, in a packed executable. */
-export interface EngineCommand {
-  file: string;
-  args: string[];
-}
 
 export interface ChildProcessesConfig {
   engine: EngineCommand;
@@ -41,7 +35,7 @@ export class ChildProcesses implements Processes {
 
   async spawn(request: SpawnRequest, onExit: (exit: ProcessExit) => void): Promise<ProcessIdentity> {
     const bootId = await this.#currentBootId();
-    const { pid, startTicks } = await start(request, this.#commandOf(request), onExit);
+    const { pid, startTicks } = await start(request, this.#config.engine, onExit);
     return { pid, startTicks, bootId };
   }
 
@@ -79,13 +73,6 @@ export class ChildProcesses implements Processes {
     this.#adopted.clear();
   }
 
-  #commandOf(request: SpawnRequest): { file: string; args: string[] } {
-    const { engine } = this.#config;
-    return request.engine
-      ? { file: engine.file, args: [...engine.args, request.file, ...request.args] }
-      : { file: request.file, args: request.args };
-  }
-
   async #lives({ pid, startTicks, bootId }: ProcessIdentity): Promise<boolean> {
     if (bootId !== (await this.#currentBootId())) return false;
     const found = await stat(pid);
@@ -114,7 +101,7 @@ export class ChildProcesses implements Processes {
 /** Resolves when the child executes its program. */
 async function start(
   request: SpawnRequest,
-  command: { file: string; args: string[] },
+  engine: EngineCommand,
   onExit: (exit: ProcessExit) => void,
 ): Promise<{ pid: number; startTicks: number }> {
   const log = await open(request.logFile, 'a', 0o600).catch((error: Error) => {
@@ -123,12 +110,7 @@ async function start(
     });
   });
   try {
-    const child = spawn(command.file, command.args, {
-      cwd: request.cwd,
-      env: request.env,
-      detached: true,
-      stdio: ['ignore', log.fd, log.fd],
-    });
+    const { child, enter } = startChild(request, engine, log.fd);
     // Before the first turn of the event loop: a child that ends at once has not been reaped yet.
     const startTicks = child.pid === undefined ? undefined : statNow(child.pid)?.startTicks;
     child.once('exit', (code, signal) => {
@@ -138,6 +120,10 @@ async function start(
     // The runtime may end while its children go on.
     child.unref();
     await once(child, 'spawn');
+    await enter().catch((error: unknown) => {
+      killGroup(child.pid!);
+      throw error;
+    });
     return { pid: child.pid!, startTicks: startTicks ?? 0 };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -156,8 +156,8 @@ export class Supervisor {
       this.#ports.output.podStatus(desired.pod, { phase: 'Pending', reason: 'OutOfpods', message });
       return;
     }
-    if (target.kind === 'run' && this.#pressure?.underPressure) return this.#hold(uid, desired.pod);
-    this.#begin(uid, target);
+    if (target.kind === 'run' && this.#pressure?.underPressure) this.#hold(uid, desired.pod);
+    else this.#begin(uid, target);
   }
 
   /** Waits, instead of failing as under a kubelet: who would make it anew while the hub is away? */

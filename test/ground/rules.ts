@@ -176,6 +176,8 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/packaging/', reason: 'makes the executable: files and tools of the build' },
   { path: 'runtime/store/sqlite-journal.ts', reason: 'the state in its SQLite file' },
   { path: 'runtime/workloads/atomic-volume.ts', reason: 'volumes as files' },
+  { path: 'runtime/workloads/cgroups.ts', reason: 'limits by the kernel, whose files they are' },
+  { path: 'runtime/workloads/child-command.ts', reason: 'starts child processes' },
   { path: 'runtime/workloads/container-command.ts', reason: 'looks for the executable in the file system' },
   { path: 'runtime/workloads/gauges.ts', reason: 'reads /proc and the sizes of files' },
   { path: 'runtime/workloads/pod-files.ts', reason: 'the directories of pods' },

@@ -13,7 +13,7 @@ import { systemClock } from '../../../protocol/node/clock.ts';
 import { systemRandom } from '../../../protocol/node/random.ts';
 import { PodDirectories, podDirectoriesDefaults } from '../../../runtime/workloads/pod-files.ts';
 import type { SupervisedPodStatus } from '../../../runtime/workloads/pod-status.ts';
-import type { DesiredPod, Gauges, Images, LocalImage, PodRecords } from '../../../runtime/workloads/ports.ts';
+import type { Cgroups, DesiredPod, Gauges, Images, LocalImage, PodRecords } from '../../../runtime/workloads/ports.ts';
 import { LocalProber } from '../../../runtime/workloads/prober.ts';
 import { ChildProcesses } from '../../../runtime/workloads/processes.ts';
 import { Supervisor, type SupervisorConfig, supervisorDefaults } from '../../../runtime/workloads/supervisor.ts';
@@ -43,6 +43,7 @@ export class NodeUnderTest {
   supervisor!: Supervisor;
   /** For the next start. */
   gauges: Gauges | undefined;
+  cgroups: Cgroups | undefined;
   #processes!: ChildProcesses;
 
   /** `files`: path in the image to its text; all are made executable. */
@@ -89,6 +90,7 @@ export class NodeUnderTest {
       records,
       prober: new LocalProber({ engine }),
       ...(this.gauges === undefined ? {} : { gauges: this.gauges }),
+      ...(this.cgroups === undefined ? {} : { cgroups: this.cgroups }),
       output: {
         podStatus: (pod: Pod, status: PodStatus) =>
           void told.statuses.set(pod.metadata.uid!, status as SupervisedPodStatus),

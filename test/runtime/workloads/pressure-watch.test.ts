@@ -36,7 +36,14 @@ function watch(options: { imagesFree: boolean }) {
   });
   const abort = new AbortController();
   const running = subject.run(abort.signal).catch(() => {});
-  return { world, gauges, done, subject, left: () => void (leaving -= 1), stop: () => (abort.abort(), running) };
+  const left = () => {
+    leaving -= 1;
+  };
+  const stop = () => {
+    abort.abort();
+    return running;
+  };
+  return { world, gauges, done, subject, left, stop };
 }
 
 test('content of images that nobody names goes first; when that is enough, no pod goes', async () => {
