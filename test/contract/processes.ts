@@ -96,7 +96,8 @@ export function describeProcesses(name: string, open: () => Promise<ProcessesHar
     test('a sweep ends what a child left behind outside its group', async () => {
       await spawn('leaves a descendant', own('a7'));
       await harness.until('the exit', () => exits.length > 0);
-      expect(await harness.settle(processes.sweep(own('a7')))).toBe(1);
+      // A shell that is about to become the descendant may still be there: at least the descendant was found.
+      expect(await harness.settle(processes.sweep(own('a7')))).toBeGreaterThanOrEqual(1);
       await harness.until(
         'the end of the descendant',
         async () => (await harness.settle(processes.sweep(own('a7')))) === 0,
