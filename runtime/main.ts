@@ -11,6 +11,9 @@ import { systemRandom } from '../protocol/node/random.ts';
 import { webSocketDialer } from '../protocol/node/websocket.ts';
 import { programVersion } from '../protocol/program-version.ts';
 import { type Arguments, parseArguments, usage } from './arguments.ts';
+import { ControlServer, type Controls } from './control/control-server.ts';
+import { controlSocketPath } from './control/control-socket.ts';
+import { ctl } from './control/ctl.ts';
 import { Destinations } from './identity/destinations.ts';
 import { enrolOverHttps } from './identity/enrol-over-https.ts';
 import { enrol, type Identity, loadIdentity } from './identity/identity.ts';
@@ -20,6 +23,7 @@ import { architecture, defaultName, limitsCondition, type Machine, PODS_MAX, rea
 import { runJs } from './main-js.ts';
 import { NodeStore } from './store/node-store.ts';
 import { SqliteJournal } from './store/sqlite-journal.ts';
+import { parseSubCommand, type SubCommand, subCommandUsage } from './sub-commands.ts';
 import { Terminal } from './terminal.ts';
 import { CgroupTree, cgroupTreeDefaults } from './workloads/cgroups.ts';
 import { MachineGauges } from './workloads/gauges.ts';
@@ -31,10 +35,16 @@ import { supervisorDefaults } from './workloads/supervisor.ts';
 async function main(args: string[]): Promise<void> {
   const [command, ...rest] = args;
   if (command === 'run-js') return runJs(rest[0] ?? '', rest.slice(1));
-  const parsed = parseArguments(args);
-  if (parsed === 'help') process.stdout.write(usage);
+  const asked = parseSubCommand(args);
+  if (asked !== undefined && asked !== 'help') return runSubCommand(asked);
+  const parsed = asked ?? parseArguments(args);
+  if (parsed === 'help') process.stdout.write(`${usage}${subCommandUsage}`);
   else if (parsed === 'version') process.stdout.write(`${programVersion}\n`);
   else await runTerminal(parsed);
+}
+
+async function runSubCommand({ options }: SubCommand): Promise<void> {
+  await ctl(options);
 }
 
 async function runTerminal(options: Arguments): Promise<void> {
@@ -62,7 +72,7 @@ async function runTerminal(options: Arguments): Promise<void> {
       destinations: () => destinations.list(),
     });
     try {
-      await serve(env, { dataDir, identity, trust, machine, images, store, destinations });
+      await serve(env, { dataDir, identity, trust, machine, images, store, journal, destinations });
     } finally {
       await images.close();
     }
@@ -124,19 +134,21 @@ interface Parts {
   machine: Machine;
   images: ImageStore;
   store: NodeStore;
+  journal: SqliteJournal;
   destinations: Destinations;
 }
 
 /** Runs until SIGTERM or SIGINT, then ends pods and link in order. A second signal ends at once. */
 async function serve(
   env: Env,
-  { dataDir, identity, trust, machine, images, store, destinations }: Parts,
+  { dataDir, identity, trust, machine, images, store, journal, destinations }: Parts,
 ): Promise<void> {
   const stopping = new AbortController();
   const engineArguments = isSea() ? ['run-js'] : [process.argv[1]!, 'run-js'];
   const engine = { file: process.execPath, args: engineArguments, packed: isSea() };
   const cgroups = await CgroupTree.open(cgroupTreeDefaults);
   const limits = limitsCondition(cgroups.fault, new Date(env.clock.now()).toISOString());
+  const files = new PodDirectories({ ...podDirectoriesDefaults, dataDirectory: dataDir });
   const processes = new ChildProcesses({ ...childProcessesDefaults, engine });
   const terminal = new Terminal(
     env,
@@ -153,7 +165,7 @@ async function serve(
       store,
       processes,
       images,
-      files: new PodDirectories({ ...podDirectoriesDefaults, dataDirectory: dataDir }),
+      files,
       prober: new LocalProber({ engine }),
       cgroups,
       gauges: new MachineGauges({ dataDirectory: dataDir }),
@@ -166,17 +178,36 @@ async function serve(
     stopping.abort(new AppError('E_CANCELLED', signal));
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  const controls: Controls = {
+    pods: () => terminal.supervisor.pods(),
+    restart: (uid, by) => terminal.restartPod(uid, by),
+    logFile: (uid, container) => files.logFileOf(uid, container),
+    databaseFaults: () => journal.faults(),
+  };
+  let control: ControlServer | undefined;
   try {
     await terminal.start();
+    control = await openControl(env, dataDir, controls);
     env.log.info('started', { node: identity.name, version: programVersion, dataDir });
     await new Promise<void>((done) => stopping.signal.addEventListener('abort', () => done(), { once: true }));
   } finally {
+    await control?.close();
     await terminal.stop({ keepPods: false });
     processes.close();
     process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
   }
   const { reason } = stopping.signal;
   if (!(reason instanceof AppError && reason.code === 'E_CANCELLED')) throw reason;
+}
+
+/** A terminal that cannot be asked on the spot does its work all the same. */
+async function openControl(env: Env, dataDir: string, controls: Controls): Promise<ControlServer | undefined> {
+  try {
+    return await ControlServer.open(env, controlSocketPath(dataDir), controls);
+  } catch (error) {
+    env.log.warn('no control socket', { err: error });
+    return undefined;
+  }
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -90,6 +90,27 @@ export class Terminal {
     await this.#scope.stop();
   }
 
+  /**
+   * Restarts a pod because somebody on the spot asked. The event is durable before anything happens; resolves to false
+   * when the outbox would not take it: a terminal that was cut off for long must be operable all the same.
+   * Errors: those of `Supervisor.restart`.
+   */
+  async restartPod(uid: string, by: string): Promise<boolean> {
+    const { name, namespace } = this.supervisor.restartable(uid);
+    const message = `restart asked for by ${by}`;
+    const data = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid, type: 'Normal', reason: 'Restarting', message };
+    const journalled = await this.link.append({ type: KUBERNETES_EVENT, data }).then(
+      () => true,
+      (error: unknown) => {
+        this.#env.log.warn('restart not journalled', { pod: `${namespace}/${name}`, err: error });
+        return false;
+      },
+    );
+    this.#env.log.info('restart asked for', { pod: `${namespace}/${name}`, uid, by, journalled });
+    this.supervisor.restart(uid);
+    return journalled;
+  }
+
   #applyView(): void {
     const { incarnation } = this.#view;
     if (incarnation !== this.#incarnation) this.supervisor.tellAgain();

@@ -31,6 +31,9 @@ const tables = [
 
 export const nodeSchema: Schema = { newest: tables, version: 1, minReader: 1, migrations: [] };
 
+/** Faults of a damaged file that are told. */
+const FAULTS_MAX = 20;
+
 export class SqliteJournal implements NodeJournal {
   readonly #db: Database;
   readonly #newEpoch: string;
@@ -65,6 +68,12 @@ export class SqliteJournal implements NodeJournal {
         floor: (row.pruned as number) + 1,
       });
     return state;
+  }
+
+  /** What SQLite finds wrong with the file, one line each; nothing when it is sound. Errors: `E_STORE_FAILED`. */
+  async faults(): Promise<string[]> {
+    const rows = await this.#db.all(`PRAGMA quick_check(${FAULTS_MAX})`);
+    return rows.map((row) => String(row.quick_check)).filter((line) => line !== 'ok');
   }
 
   commit(changes: readonly NodeChange[]): Promise<void> {

@@ -35,10 +35,11 @@ export interface ExitFacts {
 
 /**
  * `policy`: restart by the pod's restart policy. `end`: it was asked to end and stays down. `pause`: the runtime is
- * going down and wants it back, unless its policy is Never. `lost`: it was found gone after a restart of the runtime
+ * going down and wants it back, unless its policy is Never. `asked`: a person on the spot wants it anew, whatever its
+ * policy, and that is no failure. `lost`: it was found gone after a restart of the runtime
  * or the machine, which is no reason to make it wait.
  */
-export type ExitCause = 'policy' | 'end' | 'pause' | 'lost';
+export type ExitCause = 'policy' | 'end' | 'pause' | 'asked' | 'lost';
 
 /** The record of a container after its process ended. */
 export function afterExit(
@@ -52,10 +53,18 @@ export function afterExit(
   const { process: _gone, ...rest } = record;
   const ended: ContainerRecord = { ...rest, phase: 'exited', state: { terminated }, notBeforeMs: 0 };
   if (cause === 'end') return ended;
-  if (!runsAgain(terminated.exitCode, policy) && !(cause === 'pause' && policy !== 'Never')) return ended;
   const again: ContainerRecord = { ...ended, phase: 'waiting', lastState: { terminated } };
+  if (cause === 'asked') return { ...again, backoffMs: 0 };
+  if (!runsAgain(terminated.exitCode, policy) && !(cause === 'pause' && policy !== 'Never')) return ended;
   if (cause === 'pause' || cause === 'lost') return again;
   return delayed(again, facts.ranMs >= limits.backoffResetMs, facts.nowMs, limits);
+}
+
+/** The record of a container that has no process when a restart is asked for: it is due at once, its history stays. */
+export function dueAgain(record: ContainerRecord): ContainerRecord {
+  const due = { ...record, notBeforeMs: 0, backoffMs: 0 };
+  if (record.phase !== 'exited') return due;
+  return { ...due, phase: 'waiting', ...(record.state.terminated ? { lastState: record.state } : {}) };
 }
 
 /** The record of a container that could not be started; it is tried again with the same back-off as a crash. */

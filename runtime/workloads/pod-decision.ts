@@ -8,6 +8,7 @@
  */
 import type { Container, Pod } from '../../protocol/kubernetes.ts';
 import { decideCourse, decideEnd, type HookStep, merge } from './container-course.ts';
+import type { ExitCause } from './container-exit.ts';
 import { handlersOf, type Probe, type ProbeKind } from './container-handlers.ts';
 import { chooseImage } from './image-choice.ts';
 import type { ContainerRecord, DesiredPod, LocalImage, PodRecord, ProcessExit } from './ports.ts';
@@ -42,8 +43,8 @@ export interface ContainerObservation {
   adopted?: boolean;
   postStart?: 'running' | 'done' | 'failed';
   probes?: Partial<Record<ProbeKind, ProbeProgress>>;
-  /** It is to end although its pod goes on. */
-  end?: { graceMs: number };
+  /** It is to end although its pod goes on. `restart`: and to come back, whatever its restart policy says. */
+  end?: { graceMs: number; restart?: true };
   /** From when its preStop hook was called on. */
   preStop?: { sinceMs: number; running: boolean };
   /** SIGTERM was sent. */
@@ -62,6 +63,8 @@ export interface PodObservation {
   filesRetryAtMs: number;
   /** The node asks it to go. */
   evict?: { message: string; graceMs: number };
+  /** A person asked for its containers to be stopped and started. */
+  restart?: boolean;
   /** An evicted pod's files are gone. */
   filesCleared?: boolean;
   /** Another pod of that namespace and name is still here: two never run at once. */
@@ -87,7 +90,7 @@ export type PodStep =
   | { kind: 'imageUnknown'; container: Container; reason: string; message: string }
   | { kind: 'fetchImage'; container: Container; digest: string; localOnly: boolean }
   | { kind: 'start'; desired: DesiredPod; container: Container; image: LocalImage }
-  | { kind: 'recordExit'; name: string; exit: ProcessExit; cause: 'policy' | 'end' | 'pause' }
+  | { kind: 'recordExit'; name: string; exit: ProcessExit; cause: PodExitCause }
   | { kind: 'beginStop' }
   | HookStep
   | { kind: 'hookDone'; name: string }
@@ -96,6 +99,7 @@ export type PodStep =
   | { kind: 'ready'; name: string; ready: boolean }
   /** One container ends while its pod goes on; what comes next is its restart policy's business. */
   | { kind: 'endContainer'; name: string; graceMs: number; why: string }
+  | { kind: 'restartContainers'; graceMs: number }
   | { kind: 'terminate'; name: string; graceMs: number }
   | { kind: 'kill'; name: string }
   | { kind: 'replaceSpec'; desired: DesiredPod }
@@ -112,6 +116,8 @@ export interface PodDecision {
   /** With no steps: when to look again, monotonic ms; undefined when only news can change anything. */
   wakeAtMs?: number;
 }
+
+type PodExitCause = Exclude<ExitCause, 'lost'>;
 
 const nothing: PodDecision = { steps: [] };
 
@@ -133,6 +139,7 @@ export function decidePod(input: PodInput): PodDecision {
   if (evicted) return decideStop(input, observed.filesCleared ? undefined : { kind: 'clearFiles' });
   if (observed.evict !== undefined) return one({ kind: 'markEvicted', ...observed.evict });
   if (replace) return decideStop(input, { kind: 'replaceSpec', desired: target.desired });
+  if (observed.restart) return one({ kind: 'restartContainers', graceMs: gracePeriodMs(target, record.pod) });
   return decideRun(input, record, target.desired);
 }
 
@@ -171,10 +178,11 @@ function decideUnrecorded(target: PodTarget, observed: PodObservation): PodDecis
   return observed.predecessor ? nothing : one({ kind: 'accept', desired: target.desired });
 }
 
-function exitSteps({ record, observed }: PodInput, cause: 'policy' | 'end' | 'pause'): PodStep[] {
+function exitSteps({ record, observed }: PodInput, cause: PodExitCause): PodStep[] {
   return record!.containers.flatMap(({ name, phase }) => {
-    const exit = observed.containers.get(name)?.exit;
-    return exit === undefined || phase !== 'running' ? [] : [{ kind: 'recordExit' as const, name, exit, cause }];
+    const { exit, end } = observed.containers.get(name) ?? {};
+    if (exit === undefined || phase !== 'running') return [];
+    return [{ kind: 'recordExit' as const, name, exit, cause: cause === 'policy' && end?.restart ? 'asked' : cause }];
   });
 }
 

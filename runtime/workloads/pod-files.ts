@@ -74,8 +74,12 @@ export class PodDirectories implements PodFiles {
   }
 
   logFile(pod: Pod, container: string): string {
+    return this.logFileOf(uidOf(pod), container);
+  }
+
+  logFileOf(uid: string, container: string): string {
     checkName(container, 'container');
-    return join(this.#directoryOf(uidOf(pod)), 'logs', `${container}.log`);
+    return join(this.#directoryOf(uid), 'logs', `${container}.log`);
   }
 
   logTail(pod: Pod, container: string, bytesMax: number): Promise<string> {

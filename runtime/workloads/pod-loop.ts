@@ -86,6 +86,8 @@ export class PodLoop {
   filesReady = false;
   filesRetryAtMs = 0;
   filesCleared = false;
+  /** A restart was asked for and has not begun. */
+  restartAsked = false;
   #evict: { message: string; graceMs: number } | undefined;
   /** Set by the last step of all. */
   ended: 'gone' | 'left' | undefined;
@@ -143,6 +145,12 @@ export class PodLoop {
   /** The node needs its room. Nothing brings such a pod back but another one in its place. */
   evict(message: string, graceMs: number): void {
     this.#evict = { message, graceMs };
+    this.wake();
+  }
+
+  /** Stops the containers gracefully and starts them again under the same record. Asking twice is asking once. */
+  restart(): void {
+    this.restartAsked = true;
     this.wake();
   }
 
@@ -264,7 +272,12 @@ export class PodLoop {
     const predecessor = record === undefined && this.surroundings.hasPredecessor(this.uid, namespace, name);
     const { recovered, containers, filesReady, filesRetryAtMs } = this;
     const seen = { recovered, containers, filesReady, filesRetryAtMs, predecessor };
-    const observed = { ...seen, filesCleared: this.filesCleared, ...(this.#evict ? { evict: this.#evict } : {}) };
+    const observed = {
+      ...seen,
+      restart: this.restartAsked,
+      filesCleared: this.filesCleared,
+      ...(this.#evict ? { evict: this.#evict } : {}),
+    };
     return decidePod({ target, record, observed, nowMs: env.clock.monotonic(), killRepeatMs: config.killRepeatMs });
   }
 

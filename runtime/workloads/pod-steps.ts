@@ -2,7 +2,7 @@
 import { asAppError, codeOf } from '../../protocol/errors.ts';
 import type { Container, ContainerState, Pod } from '../../protocol/kubernetes.ts';
 import { startMarks, withoutMarks } from './container-course.ts';
-import { afterExit, afterFailedStart, type ExitCause, rfc3339 } from './container-exit.ts';
+import { afterExit, afterFailedStart, dueAgain, type ExitCause, rfc3339 } from './container-exit.ts';
 import { heapFlags, limitsOf, statedLimits } from './container-limits.ts';
 import { containerOf, courseSteps, nothingSeen, type StepExecutor, tellKilling } from './course-steps.ts';
 import { ImageNeverPulled, imageFailure } from './image-choice.ts';
@@ -124,6 +124,20 @@ const executors: Executors = {
   },
 
   ...courseSteps,
+
+  /** Init containers that have completed are not run again: the pod is the same. */
+  async restartContainers(loop, { graceMs }) {
+    loop.restartAsked = false;
+    const initial = new Set(loop.record!.pod.spec.initContainers?.map(({ name }) => name));
+    for (const { name, phase } of loop.record!.containers) {
+      if (loop.containers.get(name)?.alive) loop.observe(name, { end: { graceMs, restart: true } });
+      else if (!initial.has(name) || phase !== 'exited') {
+        await loop.save(loop.containerChange(name, dueAgain));
+        const failed = loop.containers.get(name)?.image.kind === 'failed';
+        loop.observe(name, { notBeforeMs: 0, ...(failed ? { image: { kind: 'none' } } : {}) });
+      }
+    }
+  },
 
   async terminate(loop, { name, graceMs }) {
     const { process } = containerOf(loop, name);

@@ -3,6 +3,7 @@
  * loop per pod. Losing the view or the network changes nothing: records alone bring every pod back.
  */
 import type { Env } from '../../protocol/env.ts';
+import { AppError } from '../../protocol/errors.ts';
 import type { ContainerState, PodStatus } from '../../protocol/kubernetes.ts';
 import { keys, type Pod } from '../../protocol/kubernetes.ts';
 import { Scope, untilAborted } from '../../protocol/scope.ts';
@@ -55,7 +56,7 @@ export interface PodSnapshot {
   phase: PodStatus['phase'];
   podIP: string;
   stopping: boolean;
-  containers: { name: string; state: ContainerState; restartCount: number; pid?: number }[];
+  containers: { name: string; init: boolean; state: ContainerState; restartCount: number; pid?: number }[];
 }
 
 export class Supervisor {
@@ -138,6 +139,29 @@ export class Supervisor {
 
   pods(): PodSnapshot[] {
     return [...this.#loops.values()].flatMap(({ record }) => (record === undefined ? [] : [snapshotOf(record)]));
+  }
+
+  /**
+   * Stops the pod's containers gracefully and starts them again under the same record, whatever their restart policy;
+   * one that waits for its back-off is due at once. Returns when it is asked for, not when it is done.
+   * Errors: `E_NOT_FOUND`, `E_CONFLICT` for a pod that is on its way out.
+   */
+  restart(uid: string): void {
+    this.#restartable(uid).restart();
+  }
+
+  /** The name of a pod that `restart` would take. Errors: as of `restart`. */
+  restartable(uid: string): { namespace: string; name: string } {
+    return this.#restartable(uid).record!;
+  }
+
+  #restartable(uid: string): PodLoop {
+    const loop = this.#loops.get(uid);
+    if (loop?.record === undefined) throw new AppError('E_NOT_FOUND', `this node has no pod ${uid}`);
+    const { namespace, name, stoppingSinceMs, evicted } = loop.record;
+    if (this.#stopping || loop.target.kind !== 'run' || stoppingSinceMs !== undefined || evicted !== undefined)
+      throw new AppError('E_CONFLICT', `pod ${namespace}/${name} is on its way out: it cannot be restarted`);
+    return loop;
   }
 
   #reconcile(): void {
@@ -291,6 +315,7 @@ function snapshotOf(record: PodRecord): PodSnapshot {
   const { uid, namespace, name, podIP } = record;
   const containers = record.containers.map(({ name, state, restartCount, process }) => ({
     name,
+    init: record.pod.spec.initContainers?.some((container) => container.name === name) ?? false,
     state,
     restartCount,
     ...(process === undefined ? {} : { pid: process.pid }),
