@@ -2,6 +2,7 @@
  * Whether the fleet has come to rest, as it must some time after all faults have ended: every terminal is live and has
  * delivered everything, holds the hub's view, and runs the pods that the store binds to it and nothing else.
  */
+import type { Hub } from '../../cloud/hub/hub.ts';
 import { nodeKind, podKind } from '../../cloud/kinds/registry.ts';
 import { keys, type Node, type Pod } from '../../protocol/kubernetes.ts';
 import { viewFault } from './checkers/t1-views.ts';
@@ -17,7 +18,7 @@ export async function unrest(fleet: Fleet): Promise<Unrest | undefined> {
   const { hub, store } = fleet.hub;
   if (hub === undefined || store === undefined) return settle('the hub is down');
   for (const node of fleet.served()) {
-    const fault = linkFault(node);
+    const fault = linkFault(node, hub);
     if (fault !== undefined) return settle(`${node.name} ${fault}`);
   }
   for (const node of fleet.served()) {
@@ -50,9 +51,12 @@ function settle(sentence: string): Unrest {
   return { invariant: 'settle', sentence };
 }
 
-function linkFault({ terminal }: SimNode): string | undefined {
+/** Both ends are asked: a terminal holds a link for live until the silence of a hub that was cut off is over. */
+function linkFault({ name, terminal, store }: SimNode, { sessions, state }: Hub): string | undefined {
   if (terminal === undefined) return 'is down';
   if (!terminal.link.live) return `is not live${terminal.link.refused ? `: ${terminal.link.refused.message}` : ''}`;
+  if (sessions.contact(name)?.connectedSinceMs === undefined) return 'has no session at the hub';
+  if (store?.state.incarnation !== state.incarnation) return 'has not greeted this hub';
   return terminal.link.drained ? undefined : 'has reports that are not acknowledged';
 }
 
