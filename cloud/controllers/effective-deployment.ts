@@ -20,6 +20,7 @@ import {
 } from '../../protocol/kubernetes.ts';
 import type { FieldFault } from '../kinds/kind.ts';
 import { deploymentKind } from '../kinds/registry.ts';
+import { frozenCopy } from '../store/json-value.ts';
 import { objectHash } from './object-hash.ts';
 
 export type EffectiveDeployment = { deployment: Deployment } | { faults: FieldFault[] };
@@ -27,8 +28,21 @@ export type EffectiveDeployment = { deployment: Deployment } | { faults: FieldFa
 /** The pool's name and labels decide, nothing else of it. */
 export type Pool = Pick<NodePool, 'metadata'>;
 
+/** The store's objects are frozen, and each change of a pod asks for the same ones again. */
+const computed = new WeakMap<YurtAppSet, Map<string, EffectiveDeployment>>();
+
 /** With defaults and validated; faults name the field of the Deployment, or the patch, that is wrong. Pure. */
 export function effectiveDeployment(yas: YurtAppSet, pool: Pool): EffectiveDeployment {
+  if (!Object.isFrozen(yas)) return compute(yas, pool);
+  const byPool = computed.get(yas) ?? new Map<string, EffectiveDeployment>();
+  computed.set(yas, byPool);
+  const key = JSON.stringify([pool.metadata.name, pool.metadata.labels]);
+  const effective = byPool.get(key) ?? frozenCopy(compute(yas, pool));
+  byPool.set(key, effective);
+  return effective;
+}
+
+function compute(yas: YurtAppSet, pool: Pool): EffectiveDeployment {
   const template = yas.spec.workload.workloadTemplate.deploymentTemplate;
   if (template === undefined) {
     return refused('spec.workload.workloadTemplate', 'only a deploymentTemplate can be run here; state one');
@@ -55,7 +69,6 @@ export function deploymentName(yas: YurtAppSet, poolName: string): string {
   return `${stem.slice(0, 220).replace(/[-.]+$/, '')}-${suffix}`;
 }
 
-/** The store's objects are frozen, and each change of a pod asks for the same one again. */
 const revisions = new WeakMap<object, string>();
 
 /** Of the workload as it is written: pools come and go without making a revision. */
