@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { AppError } from '../protocol/errors.ts';
 import type { LogLevel } from '../protocol/node/log.ts';
+import { podUsersDefault, type UserRange } from './workloads/pod-user.ts';
 
 export const usage = `stile-runtime runs the workloads of this terminal and keeps one connection to the hub.
 
@@ -13,6 +14,7 @@ export const usage = `stile-runtime runs the workloads of this terminal and keep
   --token T          join token, from: stile token create --pool P
   --token-file F     file that holds the join token
   --name N           the node's name; default: the host's name
+  --pod-users R      as root, the users of pods: FIRST-LAST (default ${range(podUsersDefault)}), or none: all run as root
   --log-level L      debug, info (default), warn, error or silent
   --version, --help
 `;
@@ -23,6 +25,8 @@ export interface Arguments {
   token?: string;
   tokenFile?: string;
   name?: string;
+  /** Undefined: none. */
+  podUsers?: UserRange;
   logLevel: LogLevel;
 }
 
@@ -40,6 +44,7 @@ export function parseArguments(args: string[]): Arguments | 'help' | 'version' {
         token: { type: 'string' },
         'token-file': { type: 'string' },
         name: { type: 'string' },
+        'pod-users': { type: 'string', default: range(podUsersDefault) },
         'log-level': { type: 'string', default: 'info' },
         version: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -61,6 +66,7 @@ export function parseArguments(args: string[]): Arguments | 'help' | 'version' {
   return {
     dataDir,
     logLevel: text('log-level') as LogLevel,
+    ...optional('podUsers', readRange(text('pod-users')!)),
     ...optional('hub', text('hub')),
     ...optional('token', text('token')),
     ...optional('tokenFile', text('token-file')),
@@ -68,6 +74,18 @@ export function parseArguments(args: string[]): Arguments | 'help' | 'version' {
   };
 }
 
-function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
-  return (value === undefined ? {} : { [key]: value }) as { [P in K]?: string };
+function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return (value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
+}
+
+function range({ first, count }: UserRange): string {
+  return `${first}-${first + count - 1}`;
+}
+
+function readRange(text: string): UserRange | undefined {
+  if (text === 'none') return undefined;
+  const [first, last] = /^(\d{1,10})-(\d{1,10})$/.exec(text)?.slice(1).map(Number) ?? [];
+  if (first === undefined || last === undefined || first < 1_000 || last < first || last > 0xffff_fffd)
+    throw new AppError('E_USAGE', `--pod-users is FIRST-LAST, from 1000 to 4294967293, or none, not ${text}`);
+  return { first, count: last - first + 1 };
 }

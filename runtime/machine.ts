@@ -1,11 +1,14 @@
 /** What this machine is, as its Node object shows it. An adapter: it reads the machine. */
 
-import { readFile, statfs } from 'node:fs/promises';
+import { chmod, readFile, realpath, statfs } from 'node:fs/promises';
 import { cpus, hostname, networkInterfaces, release, totalmem, version } from 'node:os';
+import { dirname, join } from 'node:path';
+import { isSea } from 'node:sea';
 import type { TerminalInfo } from '../protocol/enrolment.ts';
 import type { Condition, Node } from '../protocol/kubernetes.ts';
 import { bytesQuantity } from '../protocol/quantity.ts';
 import { evictionDefaults, memoryLeast } from './workloads/eviction.ts';
+import { firstClosed, makePassage } from './workloads/pod-owner.ts';
 
 export interface Machine {
   bootId: string;
@@ -20,12 +23,7 @@ const architectures: Record<string, string> = { x64: 'amd64', arm64: 'arm64', ar
 export const PODS_MAX = 110;
 
 /** `programVersion` is shown by kubectl as the node's version. */
-export async function readMachine(
-  name: string,
-  dataDir: string,
-  programVersion: string,
-  nowIso: string,
-): Promise<Machine> {
+export async function readMachine(name: string, dataDir: string, programVersion: string): Promise<Machine> {
   const bootId = await readLine('/proc/sys/kernel/random/boot_id');
   const disk = await statfs(dataDir);
   const capacity = {
@@ -57,7 +55,6 @@ export async function readMachine(
         { type: 'Hostname', address: name },
       ],
       nodeInfo,
-      conditions: [isolation(nowIso)],
     },
   };
 }
@@ -77,13 +74,34 @@ export function limitsCondition(fault: string | undefined, nowIso: string): Cond
   };
 }
 
-/** Pods of class host share the runtime's user: said on the Node instead of hidden. */
-function isolation(nowIso: string): Condition {
+/**
+ * Whether pods can have users of their own: the runtime is root, and other users can get to the pods' files and to the
+ * engine. Opens the data directory to them: it may be passed then, not listed, and what they must not read is root's
+ * alone. Resolves to why not.
+ */
+export async function openToPodUsers(dataDir: string): Promise<string | undefined> {
+  if (process.geteuid?.() !== 0) return 'stile-runtime is not root';
+  for (const path of [dirname(dataDir), process.execPath, ...(isSea() ? [] : [process.argv[1]!])]) {
+    const closed = await firstClosed(await realpath(path));
+    if (closed !== undefined) return `other users cannot pass ${closed}`;
+  }
+  for (const name of ['state.db', 'state.db-wal', 'state.db-shm', 'state.db-journal']) {
+    await chmod(join(dataDir, name), 0o600).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+  }
+  for (const name of ['.', 'pods', 'images', join('images', 'roots')]) await makePassage(join(dataDir, name));
+  return undefined;
+}
+
+/** Pods of class host share the runtime's user where they have none of their own: said on the Node instead of hidden. */
+export function isolationCondition(fault: string | undefined, nowIso: string): Condition {
+  const shared = 'pods run as the user of stile-runtime and share its file system: run only workloads that you trust';
   return {
     type: 'IsolationDegraded',
-    status: 'True',
-    reason: 'SharedUser',
-    message: 'pods run as the user of stile-runtime and share its file system: run only workloads that you trust',
+    status: fault === undefined ? 'False' : 'True',
+    reason: fault === undefined ? 'UserPerPod' : 'SharedUser',
+    message: fault === undefined ? 'each pod runs as a user of its own' : `${shared} (${fault})`,
     lastTransitionTime: nowIso,
   };
 }

@@ -19,7 +19,16 @@ import { enrolOverHttps } from './identity/enrol-over-https.ts';
 import { enrol, type Identity, loadIdentity } from './identity/identity.ts';
 import { blobsOverHttps } from './images/blob-source.ts';
 import { ImageStore } from './images/image-store.ts';
-import { architecture, defaultName, limitsCondition, type Machine, PODS_MAX, readMachine } from './machine.ts';
+import {
+  architecture,
+  defaultName,
+  isolationCondition,
+  limitsCondition,
+  type Machine,
+  openToPodUsers,
+  PODS_MAX,
+  readMachine,
+} from './machine.ts';
 import { runJs } from './main-js.ts';
 import { NodeStore } from './store/node-store.ts';
 import { SqliteJournal } from './store/sqlite-journal.ts';
@@ -28,6 +37,7 @@ import { Terminal } from './terminal.ts';
 import { CgroupTree, cgroupTreeDefaults } from './workloads/cgroups.ts';
 import { MachineGauges } from './workloads/gauges.ts';
 import { PodDirectories, podDirectoriesDefaults } from './workloads/pod-files.ts';
+import type { UserRange } from './workloads/pod-user.ts';
 import { LocalProber } from './workloads/prober.ts';
 import { ChildProcesses, childProcessesDefaults } from './workloads/processes.ts';
 import { supervisorDefaults } from './workloads/supervisor.ts';
@@ -72,7 +82,8 @@ async function runTerminal(options: Arguments): Promise<void> {
       destinations: () => destinations.list(),
     });
     try {
-      await serve(env, { dataDir, identity, trust, machine, images, store, journal, destinations });
+      const { podUsers } = options;
+      await serve(env, { dataDir, podUsers, identity, trust, machine, images, store, journal, destinations });
     } finally {
       await images.close();
     }
@@ -87,10 +98,9 @@ async function identify(
   options: Arguments,
   dataDir: string,
 ): Promise<{ identity: Identity; machine: Machine }> {
-  const nowIso = new Date(env.clock.now()).toISOString();
   const known = await loadIdentity(dataDir);
   const name = known?.name ?? options.name ?? defaultName();
-  const machine = await readMachine(name, dataDir, programVersion, nowIso);
+  const machine = await readMachine(name, dataDir, programVersion);
   if (known !== undefined) {
     if (options.name !== undefined && options.name !== known.name)
       throw new AppError(
@@ -128,6 +138,7 @@ function hostOf(hub: string | undefined): string | undefined {
 
 interface Parts {
   dataDir: string;
+  podUsers: UserRange | undefined;
   identity: Identity;
   /** As whom to come to the hub, asked for at each connection. */
   trust(): PinnedTrust;
@@ -141,13 +152,15 @@ interface Parts {
 /** Runs until SIGTERM or SIGINT, then ends pods and link in order. A second signal ends at once. */
 async function serve(
   env: Env,
-  { dataDir, identity, trust, machine, images, store, journal, destinations }: Parts,
+  { dataDir, podUsers, identity, trust, machine, images, store, journal, destinations }: Parts,
 ): Promise<void> {
   const stopping = new AbortController();
   const engineArguments = isSea() ? ['run-js'] : [process.argv[1]!, 'run-js'];
   const engine = { file: process.execPath, args: engineArguments, packed: isSea() };
   const cgroups = await CgroupTree.open(cgroupTreeDefaults);
-  const limits = limitsCondition(cgroups.fault, new Date(env.clock.now()).toISOString());
+  const shared = podUsers === undefined ? 'switched off by --pod-users none' : await openToPodUsers(dataDir);
+  const nowIso = new Date(env.clock.now()).toISOString();
+  const conditions = [isolationCondition(shared, nowIso), limitsCondition(cgroups.fault, nowIso)];
   const files = new PodDirectories({ ...podDirectoriesDefaults, dataDirectory: dataDir });
   const processes = new ChildProcesses({ ...childProcessesDefaults, engine });
   const terminal = new Terminal(
@@ -156,8 +169,14 @@ async function serve(
       name: identity.name,
       bootId: machine.bootId,
       agent: `stile-runtime/${programVersion}`,
-      supervisor: { ...supervisorDefaults, podsMax: PODS_MAX, nodeName: identity.name, hostIP: machine.hostIP },
-      status: { ...machine.status, conditions: [...(machine.status.conditions ?? []), limits] },
+      supervisor: {
+        ...supervisorDefaults,
+        podsMax: PODS_MAX,
+        nodeName: identity.name,
+        hostIP: machine.hostIP,
+        ...(shared === undefined ? { podUsers } : {}),
+      },
+      status: { ...machine.status, conditions },
     },
     {
       dialer: webSocketDialer({ trust, destinations: () => destinations.list() }),

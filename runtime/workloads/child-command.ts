@@ -27,12 +27,11 @@ export function startChild(
   output: 'pipe' | number,
 ): { child: ChildProcess; enter: () => Promise<void> } {
   const { file, args } = lineOf(command, engine);
-  const { cgroup, cwd, env } = command;
+  const { cgroup, cwd, env, user } = command;
   const gated = cgroup !== undefined;
   const stdio: StdioOptions = [gated ? 'pipe' : 'ignore', output, output];
-  const child = gated
-    ? spawn('/bin/sh', [...gate, file, ...args], { cwd, env, detached: true, stdio })
-    : spawn(file, args, { cwd, env, detached: true, stdio });
+  const options = { cwd, env, detached: true, stdio, ...(user === undefined ? {} : { uid: user, gid: user }) };
+  const child = gated ? spawn('/bin/sh', [...gate, file, ...args], options) : spawn(file, args, options);
   const enter = async () => {
     if (cgroup === undefined) return;
     // It may have been killed meanwhile; then there is nobody to let go.

@@ -5,7 +5,7 @@ import { describeHandler, type Handler, handlersOf, type ProbeKind } from './con
 import { heapFlags, limitsOf } from './container-limits.ts';
 import type { ContainerObservation, PodStep } from './pod-decision.ts';
 import type { PodLoop } from './pod-loop.ts';
-import type { ContainerRecord, HandlerCall, HandlerOutcome } from './ports.ts';
+import type { ContainerRecord, HandlerCall, HandlerOutcome, PodPlace } from './ports.ts';
 import { afterProbe, beginProbe } from './probe-progress.ts';
 
 export type StepExecutor<Kind extends PodStep['kind']> = (
@@ -85,6 +85,12 @@ export function tellKilling(loop: PodLoop, name: string, graceMs: number): void 
   loop.event(loop.record!.pod, 'Normal', 'Killing', `stopping container ${name}, grace period ${graceMs / 1_000} s`);
 }
 
+export function placeOf(loop: PodLoop): PodPlace {
+  const { podIP, user } = loop.record!;
+  const { hostIP, nodeName } = loop.config;
+  return { podIP, hostIP, nodeName, ...(user === undefined ? {} : { user }) };
+}
+
 export function containerOf(loop: PodLoop, name: string): ContainerRecord {
   const own = loop.record?.containers.find((container) => container.name === name);
   if (own === undefined) throw new Error(`no record of container ${name}`);
@@ -130,9 +136,8 @@ async function resolve(loop: PodLoop, container: Container, handler: Exclude<Han
   const { instanceId, imageDigest = '' } = containerOf(loop, container.name);
   const image = await loop.ports.images.local(imageDigest);
   if (image === undefined) throw new Error(`the image ${imageDigest} of container ${container.name} is gone`);
-  const { hostIP, nodeName } = loop.config;
   const files = loop.target.kind === 'run' ? loop.target.desired.files : await loop.ports.files.recall(loop.uid);
-  const place = { podIP, hostIP, nodeName };
+  const place = placeOf(loop);
   const command = await loop.ports.files.resolveInside({ pod, files }, container, image, place, handler.command);
   // Not STILE_INSTANCE: who looks for the instance must not find one of its probes.
   const env = { ...command.env, STILE_INSIDE: instanceId ?? '' };

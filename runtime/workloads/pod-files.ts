@@ -8,16 +8,17 @@
  *   pods/UID/logs/CONTAINER.log    and .log.1
  *   pods/UID/last/CONTAINER        its termination message, emptied at each start
  */
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lchown, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Container, Pod, Volume } from '../../protocol/kubernetes.ts';
 import { sync, writeAtomicVolume } from './atomic-volume.ts';
 import { commandLine, findExecutable, findModule, namesModule } from './container-command.ts';
 import { containerEnvironment, invalid } from './container-environment.ts';
 import { containersOf } from './pod-decision.ts';
 import { logTail, rotateLog } from './pod-logs.ts';
+import { makeDirectoryAs, makeOwned, makePassage, openImage, showTree } from './pod-owner.ts';
 import type { DesiredPod, LocalImage, PodFiles, PodPlace, ResolvedCommand } from './ports.ts';
-import { buildRootView, pathParts, type ViewMount, viewMounts } from './root-view.ts';
+import { buildOwnedView, buildRootView, pathParts, type ViewMount, viewMounts } from './root-view.ts';
 import { clearMessage, messagePath, readMessage } from './termination-message.ts';
 import { type VolumeContent, volumeContent } from './volume-content.ts';
 
@@ -45,7 +46,7 @@ export class PodDirectories implements PodFiles {
     this.#config = config;
   }
 
-  async prepare(desired: DesiredPod): Promise<void> {
+  async prepare(desired: DesiredPod, user?: number): Promise<void> {
     const { pod } = desired;
     const directory = this.#directoryOf(uidOf(pod));
     for (const { name } of containersOf(pod)) checkName(name, 'container');
@@ -53,12 +54,14 @@ export class PodDirectories implements PodFiles {
       volume.name,
       volumeContent(desired, volume, this.#config.hostPaths),
     ]);
-    await makeDirectory(join(directory, 'logs'));
-    await makeDirectory(join(directory, 'volumes'));
+    for (const path of [directory, join(directory, 'logs'), join(directory, 'volumes')]) {
+      await (user === undefined ? makeDirectory(path) : makePassage(path));
+    }
     for (const [name, content] of volumes) {
       const path = join(directory, 'volumes', name);
       if (content.kind === 'files') await writeAtomicVolume(path, content.files);
-      if (content.kind === 'empty') await makeDirectory(path);
+      if (content.kind === 'files' && user !== undefined) await showTree(path, user);
+      if (content.kind === 'empty') await (user === undefined ? makeDirectory(path) : makeOwned(path, user));
     }
     await writeDurably(join(directory, 'sources.json'), sourcesText(desired));
   }
@@ -107,12 +110,23 @@ export class PodDirectories implements PodFiles {
   ): Promise<ResolvedCommand> {
     const inside = this.#insideOf(desired.pod, container, image);
     const { directory, view, mounts, workingParts, scratch } = inside;
-    for (const { target } of mounts) await makeSubPath(target, join(directory, 'volumes'));
-    await makeDirectory(join(directory, 'last'));
-    await clearMessage(join(directory, 'last', container.name));
-    await buildRootView(view, image.rootDirectory, mounts, workingParts);
-    await makeDirectory(join(scratch, 'home'));
-    await makeDirectory(join(scratch, 'tmp'));
+    const { user } = place;
+    const own = [join(scratch, 'home'), join(scratch, 'tmp')];
+    const message = join(directory, 'last', container.name);
+    for (const { target } of mounts) await makeSubPath(target, join(directory, 'volumes'), user);
+    if (user === undefined) {
+      await makeDirectory(dirname(message));
+      await clearMessage(message);
+      await buildRootView(view, image.rootDirectory, mounts, workingParts);
+      for (const path of own) await makeDirectory(path);
+    } else {
+      for (const path of [dirname(message), dirname(view), dirname(scratch), scratch]) await makePassage(path);
+      await clearMessage(message);
+      await lchown(message, user, user);
+      await openImage(image.rootDirectory);
+      await buildOwnedView(view, image.rootDirectory, mounts, workingParts, user);
+      for (const path of own) await makeOwned(path, user);
+    }
     return this.#commandIn(inside, desired, container, image, place);
   }
 
@@ -165,13 +179,14 @@ export class PodDirectories implements PodFiles {
     const line = other ?? commandLine(container, image, environment);
     const cwd = join(view, ...workingParts);
     const commandPlace = { view, cwd, imagePath, hostPath: this.#config.hostPath };
+    const owner = place.user === undefined ? {} : { user: place.user };
     if (desired.pod.spec.runtimeClassName === 'js' && (other === undefined || namesModule(other))) {
       // The engine of a packed runtime would obey it, and load what it names before the module.
       const { NODE_OPTIONS: _options, ...env } = environment;
-      return { engine: true, ...(await findModule(line, commandPlace)), cwd, env };
+      return { engine: true, ...(await findModule(line, commandPlace)), cwd, env, ...owner };
     }
     const file = await findExecutable(line[0]!, commandPlace);
-    return { engine: false, file, args: line.slice(1), cwd, env: environment };
+    return { engine: false, file, args: line.slice(1), cwd, env: environment, ...owner };
   }
 
   #directoryOf(uid: string): string {
@@ -246,9 +261,10 @@ async function existing(directories: string[]): Promise<string[]> {
 }
 
 /** A subPath of our own volume that is not there yet becomes a directory, as the kubelet makes it. */
-async function makeSubPath(target: string, volumes: string): Promise<void> {
+async function makeSubPath(target: string, volumes: string, user: number | undefined): Promise<void> {
   if (!target.startsWith(`${volumes}/`)) return;
-  if ((await stat(target).catch(() => undefined)) === undefined) await makeDirectory(target);
+  if ((await stat(target).catch(() => undefined)) !== undefined) return;
+  await (user === undefined ? makeDirectory(target) : makeDirectoryAs(user, target));
 }
 
 async function makeDirectory(path: string): Promise<void> {

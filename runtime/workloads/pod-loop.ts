@@ -66,6 +66,8 @@ export interface PodLoopConfig extends BackoffLimits {
 /** What loops ask of the supervisor. */
 export interface PodSurroundings {
   takeAddress(uid: string, namespace: string, name: string): string;
+  /** Undefined: pods here run as the runtime's own user. */
+  takeUser(uid: string, namespace: string, name: string): number | undefined;
   /** Another pod of that name is still here. */
   hasPredecessor(uid: string, namespace: string, name: string): boolean;
 }

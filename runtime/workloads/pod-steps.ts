@@ -4,7 +4,7 @@ import type { Container, ContainerState, Pod } from '../../protocol/kubernetes.t
 import { startMarks, withoutMarks } from './container-course.ts';
 import { afterExit, afterFailedStart, dueAgain, type ExitCause, rfc3339 } from './container-exit.ts';
 import { heapFlags, limitsOf, statedLimits } from './container-limits.ts';
-import { containerOf, courseSteps, nothingSeen, type StepExecutor, tellKilling } from './course-steps.ts';
+import { containerOf, courseSteps, nothingSeen, placeOf, type StepExecutor, tellKilling } from './course-steps.ts';
 import { ImageNeverPulled, imageFailure } from './image-choice.ts';
 import { containersOf, type ImageObservation, type PodStep } from './pod-decision.ts';
 import type { PodLoop } from './pod-loop.ts';
@@ -33,6 +33,7 @@ const executors: Executors = {
       pod: remembered(pod),
       containers: containers.map((container) => newContainer(container.name)),
       podIP: loop.surroundings.takeAddress(loop.uid, namespace, name),
+      ...userOf(loop, namespace, name),
       startTime: rfc3339(loop.env.clock.now()),
       conditions: [],
     };
@@ -61,7 +62,7 @@ const executors: Executors = {
 
   async prepareFiles(loop, { desired }) {
     try {
-      await loop.ports.files.prepare(desired);
+      await loop.ports.files.prepare(desired, loop.record!.user);
       // News that came meanwhile are prepared in the next round.
       loop.filesReady = loop.target.kind === 'run' && loop.target.desired.files === desired.files;
     } catch (error) {
@@ -102,11 +103,9 @@ const executors: Executors = {
 
   async start(loop, step) {
     const { name } = step.container;
-    const { podIP } = loop.record!;
-    const { hostIP, nodeName } = loop.config;
     let command: ResolvedCommand;
     try {
-      command = await loop.ports.files.resolve(step.desired, step.container, step.image, { podIP, hostIP, nodeName });
+      command = await loop.ports.files.resolve(step.desired, step.container, step.image, placeOf(loop));
     } catch (error) {
       return startFailed(loop, name, error);
     }
@@ -174,12 +173,15 @@ const executors: Executors = {
   },
 
   async clearFiles(loop) {
+    const { user } = loop.record!;
+    if (user !== undefined) await loop.ports.processes.sweepUser(user);
     await loop.ports.files.remove(loop.uid);
     loop.filesCleared = true;
   },
 
   async finish(loop) {
     const { uid, record, target } = loop;
+    if (record?.user !== undefined) await loop.ports.processes.sweepUser(record.user);
     await loop.ports.files.remove(uid);
     await loop.ports.records.remove(uid);
     const pod = (target.kind === 'gone' ? target.pod : undefined) ?? record?.pod;
@@ -191,6 +193,11 @@ const executors: Executors = {
     loop.ended = 'left';
   },
 };
+
+function userOf(loop: PodLoop, namespace: string, name: string): { user?: number } {
+  const user = loop.surroundings.takeUser(loop.uid, namespace, name);
+  return user === undefined ? {} : { user };
+}
 
 /** The intent is durable before there is a process, the instance id is in the process before it is confirmed. */
 async function spawn(
@@ -220,7 +227,7 @@ async function spawn(
   loop.observe(name, { ...nothingSeen, alive: true });
   let process: ProcessIdentity;
   try {
-    const confined = { ...command, ...(await confine(loop, container, instanceId)) };
+    const confined: ResolvedCommand = { ...command, ...(await confine(loop, container, instanceId)) };
     const request = { ...confined, env: { ...command.env, STILE_INSTANCE: instanceId }, instanceId, logFile };
     process = await loop.ports.processes.spawn(request, loop.exitListener(name, instanceId));
   } catch (error) {

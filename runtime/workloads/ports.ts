@@ -61,6 +61,8 @@ export interface PodRecord {
   stoppingSinceMs?: number;
   /** Loopback address that the pod keeps for its life. */
   podIP: string;
+  /** Uid and gid of its processes; missing: the runtime's own, as in records of before there were users. */
+  user?: number;
   /** RFC 3339; when the node accepted the pod. */
   startTime: string;
   /** The node was short of something and this pod had to go: it stays Failed until the view drops it. */
@@ -122,6 +124,8 @@ export interface Processes {
    * commands run inside it left behind, also outside their groups. Resolves to how many that were.
    */
   sweep(instanceId: string): Promise<number>;
+  /** Kills every process of a pod's user, also one that hides its environment. */
+  sweepUser(user: number): Promise<void>;
 }
 
 /** An image that is complete on this node. */
@@ -149,9 +153,10 @@ export interface Images {
 export interface PodFiles {
   /**
    * Creates directories and writes ConfigMap/Secret volumes; atomic per volume, a no-op when unchanged. Keeps
-   * `desired.files` for `recall`. Errors: `E_POD_INVALID` for what is missing or cannot be had here.
+   * `desired.files` for `recall`. `user`: whose they are. Errors: `E_POD_INVALID` for what is missing or cannot be had
+   * here.
    */
-  prepare(desired: DesiredPod): Promise<void>;
+  prepare(desired: DesiredPod, user?: number): Promise<void>;
   /** The `files` of the last `prepare`, for a start without a view; empty when there was none. */
   recall(uid: string): Promise<DesiredPod['files']>;
   /** Absolute path of a container's log file. */
@@ -204,6 +209,8 @@ export interface PodPlace {
   podIP: string;
   hostIP: string;
   nodeName: string;
+  /** Uid and gid of the pod, where it has its own. */
+  user?: number;
 }
 
 export interface ResolvedCommand {
@@ -216,6 +223,8 @@ export interface ResolvedCommand {
   env: Record<string, string>;
   /** Flags of the engine: the bound of its heap. */
   engineFlags?: string[];
+  /** Uid and gid; missing: the runtime's own. */
+  user?: number;
   /** Directory of the cgroup in which it begins. */
   cgroup?: string;
 }

@@ -70,3 +70,15 @@ export async function readEnvironment(pid: number): Promise<Buffer | undefined> 
     return undefined;
   }
 }
+
+/** Pids of living processes whose real user is `user`. Source: proc_pid_status(5). */
+export async function pidsOfUser(user: number): Promise<number[]> {
+  const line = new RegExp(`^Uid:\\t${user}\\t`, 'm');
+  const found: number[] = [];
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const status = await readFile(`/proc/${name}/status`, 'latin1').catch(() => '');
+    if (line.test(status) && !/^State:\t[ZX]/m.test(status)) found.push(Number(name));
+  }
+  return found;
+}

@@ -8,7 +8,7 @@ import { constants } from 'node:os';
 import { AppError } from '../../protocol/errors.ts';
 import { type EngineCommand, startChild } from './child-command.ts';
 import type { ProcessExit, Processes, ProcessIdentity, SpawnRequest } from './ports.ts';
-import { isDead, pidsWithEnvironment, readBootId, stat, statNow } from './proc.ts';
+import { isDead, pidsOfUser, pidsWithEnvironment, readBootId, stat, statNow } from './proc.ts';
 
 export interface ChildProcessesConfig {
   engine: EngineCommand;
@@ -17,6 +17,8 @@ export interface ChildProcessesConfig {
 }
 
 export const childProcessesDefaults = { pollMs: 1_000 } as const;
+
+const sweepRoundsMax = 20;
 
 interface Adopted {
   identity: ProcessIdentity;
@@ -66,6 +68,15 @@ export class ChildProcesses implements Processes {
     return pids.length;
   }
 
+  async sweepUser(user: number): Promise<void> {
+    // One that forks while it is killed leaves another: until there is none.
+    for (let round = 0; round < sweepRoundsMax; round += 1) {
+      const pids = await pidsOfUser(user);
+      if (pids.length === 0) return;
+      for (const pid of pids) kill(pid, 'SIGKILL');
+    }
+  }
+
   /** Forgets adopted children; they go on. */
   close(): void {
     clearInterval(this.#poll);
@@ -110,6 +121,8 @@ async function start(
     });
   });
   try {
+    // A program may open its own output anew, by /dev/stdout.
+    if (request.user !== undefined) await log.chown(request.user, request.user);
     const { child, enter } = startChild(request, engine, log.fd);
     // Before the first turn of the event loop: a child that ends at once has not been reaped yet.
     const startTicks = child.pid === undefined ? undefined : statNow(child.pid)?.startTicks;

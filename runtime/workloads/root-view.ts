@@ -6,10 +6,11 @@
  * Directories on the way to a mountPath and to the working directory are real ones in the view; everything else is one
  * link per entry, so a view costs a handful of links however large the image is.
  */
-import { mkdir, readdir, realpath, rm, symlink } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rename, rm, rmdir, symlink } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import type { Container } from '../../protocol/kubernetes.ts';
 import { invalid } from './container-environment.ts';
+import { emptyAs, giveTree, makeDirectoryAs } from './pod-owner.ts';
 
 export interface ViewMount {
   /** Components of the mountPath. */
@@ -34,6 +35,35 @@ export async function buildRootView(
   await fill(view, imageRoot, await realpath(imageRoot), treeOf(mounts, workingDirectory));
   // The working directory may lie inside a volume.
   await mkdir(join(view, ...workingDirectory), { recursive: true });
+}
+
+/**
+ * The same for a pod with a user of its own. The new view is made where only root reaches, given to the user and then
+ * moved to its place; what the old one held is removed as that user.
+ */
+export async function buildOwnedView(
+  view: string,
+  imageRoot: string,
+  mounts: readonly ViewMount[],
+  workingDirectory: readonly string[],
+  user: number,
+): Promise<void> {
+  const [draft, old] = [`${view}.new`, `${view}.old`];
+  await rm(draft, { recursive: true, force: true });
+  await fill(draft, imageRoot, await realpath(imageRoot), treeOf(mounts, workingDirectory));
+  await giveTree(draft, user);
+  for (const path of [old, view]) {
+    if (path === view) await rename(view, old).catch(ignoreMissing);
+    await emptyAs(user, old);
+    await rmdir(old).catch(ignoreMissing);
+  }
+  await rename(draft, view);
+  // The working directory may lie inside a volume.
+  await makeDirectoryAs(user, join(view, ...workingDirectory));
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 /** Where each mount of a container goes. Errors: `E_POD_INVALID`. */

@@ -12,12 +12,15 @@ import { choosePodAddress } from './pod-address.ts';
 import type { PodTarget } from './pod-decision.ts';
 import { PodLoop, type PodLoopConfig, type SupervisorPorts } from './pod-loop.ts';
 import { phaseOf } from './pod-status.ts';
+import { choosePodUser, type UserRange } from './pod-user.ts';
 import type { DesiredPod, Gauges, PodRecord } from './ports.ts';
 import { type EvictablePod, PressureWatch, type PressureWatchConfig } from './pressure-watch.ts';
 
 export interface SupervisorConfig extends PodLoopConfig, PressureWatchConfig {
   /** Between SIGTERM and SIGKILL of an evicted pod at most: what is short is needed now. */
   evictionGraceMs: number;
+  /** Users that pods get, one each; undefined: they run as the runtime's own. */
+  podUsers?: UserRange;
   /** Pods beyond so many stay Pending. */
   podsMax: number;
   /** Between two looks at the sizes of logs. */
@@ -67,6 +70,7 @@ export class Supervisor {
   readonly #loops = new Map<string, PodLoop>();
   readonly #ends = new Map<string, Promise<void>>();
   readonly #addresses = new Map<string, string>();
+  readonly #users = new Map<string, number>();
   /**
    * Pods that are gone here and that the view still has, and pods above the bound: told once, not at each apply. By
    * what they were to come to then: a pod that is to run again, or to go after all, is another matter.
@@ -96,6 +100,7 @@ export class Supervisor {
     const recalled = await Promise.all(records.map(({ uid }) => this.#ports.files.recall(uid)));
     for (const [index, record] of records.entries()) {
       this.#addresses.set(record.uid, record.podIP);
+      if (record.user !== undefined) this.#users.set(record.uid, record.user);
       this.#begin(record.uid, { kind: 'run', desired: { pod: record.pod, files: recalled[index]! } }, record);
     }
     this.#scope.spawn((signal) => untilAborted(signal, () => this.#rotateLogs()));
@@ -214,6 +219,7 @@ export class Supervisor {
     const { env, ports, config } = { env: this.#env, ports: this.#ports, config: this.#config };
     const surroundings = {
       takeAddress: (owner: string, namespace: string, name: string) => this.#takeAddress(owner, namespace, name),
+      takeUser: (owner: string, namespace: string, name: string) => this.#takeUser(owner, namespace, name),
       hasPredecessor: (owner: string, namespace: string, name: string) => this.#hasOther(owner, namespace, name),
     };
     const start = { target, ...(record === undefined ? {} : { record }) };
@@ -231,6 +237,7 @@ export class Supervisor {
     if (loop.ended !== 'gone') return;
     this.#loops.delete(loop.uid);
     this.#addresses.delete(loop.uid);
+    this.#users.delete(loop.uid);
     // Only a pod that is to end stays told; one that came back into the view meanwhile is begun anew.
     const desired = this.#desired?.get(loop.uid);
     if (desired !== undefined && targetOf(desired).kind === 'gone') this.#told.set(loop.uid, 'gone');
@@ -246,6 +253,14 @@ export class Supervisor {
     const address = choosePodAddress(namespace, name, new Set(this.#addresses.values()));
     this.#addresses.set(uid, address);
     return address;
+  }
+
+  #takeUser(uid: string, namespace: string, name: string): number | undefined {
+    const { podUsers } = this.#config;
+    if (podUsers === undefined) return undefined;
+    const user = choosePodUser(podUsers, namespace, name, new Set(this.#users.values()));
+    this.#users.set(uid, user);
+    return user;
   }
 
   #hasOther(uid: string, namespace: string, name: string): boolean {

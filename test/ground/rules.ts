@@ -186,6 +186,7 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/workloads/gauges.ts', reason: 'reads /proc and the sizes of files' },
   { path: 'runtime/workloads/pod-files.ts', reason: 'the directories of pods' },
   { path: 'runtime/workloads/pod-logs.ts', reason: 'log files' },
+  { path: 'runtime/workloads/pod-owner.ts', reason: "files of pods' users" },
   { path: 'runtime/workloads/proc.ts', reason: 'reads /proc' },
   { path: 'runtime/workloads/prober.ts', reason: 'asks pods over HTTP and TCP and by commands' },
   { path: 'runtime/workloads/processes.ts', reason: 'starts and signals child processes' },

@@ -101,6 +101,11 @@ export class SimProcesses {
         for (const entry of found) this.#end(entry, { signal: 9 });
         return found.length;
       },
+      sweepUser: async (user) => {
+        await this.#pass(life);
+        for (const entry of [...this.#table.values()].filter(({ request }) => request.user === user))
+          this.#end(entry, { signal: 9 });
+      },
     };
   }
 
