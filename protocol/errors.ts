@@ -56,6 +56,8 @@ export const errorTable = {
   E_STORE_FAILED: { wire: 61, retry: 'later', http: 500 },
   /** Another process uses the data directory. */
   E_STORE_LOCKED: { wire: 62, retry: 'never', http: 409 },
+  /** The store's file is no database any more, or only parts of one. */
+  E_STORE_DAMAGED: { wire: 63, retry: 'never', http: 500 },
   /** An image, tag or blob that is not stored. */
   E_IMAGE_NOT_FOUND: { wire: 70, retry: 'later', http: 404 },
   /** Bytes that do not have the digest that names them. */

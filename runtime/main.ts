@@ -1,9 +1,10 @@
 /** `stile-runtime`: the one process on a terminal. Gives the terminal its real ports and ends it in order. */
-import { mkdir, readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { constants } from 'node:fs';
+import { access, mkdir, readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { isSea } from 'node:sea';
-import { type Env, randomHex } from '../protocol/env.ts';
-import { AppError, asAppError } from '../protocol/errors.ts';
+import type { Env } from '../protocol/env.ts';
+import { AppError, asAppError, codeOf } from '../protocol/errors.ts';
 import { systemClock } from '../protocol/node/clock.ts';
 import { createLog } from '../protocol/node/log.ts';
 import type { PinnedTrust } from '../protocol/node/pinned-tls.ts';
@@ -31,7 +32,8 @@ import {
 } from './machine.ts';
 import { runJs } from './main-js.ts';
 import { NodeStore } from './store/node-store.ts';
-import { SqliteJournal } from './store/sqlite-journal.ts';
+import { openStore, recoveryCondition, suspectStore } from './store/recovery.ts';
+import type { SqliteJournal } from './store/sqlite-journal.ts';
 import { parseSubCommand, type SubCommand, subCommandUsage } from './sub-commands.ts';
 import { Terminal } from './terminal.ts';
 import { CgroupTree, cgroupTreeDefaults } from './workloads/cgroups.ts';
@@ -40,6 +42,7 @@ import { PodDirectories, podDirectoriesDefaults } from './workloads/pod-files.ts
 import type { UserRange } from './workloads/pod-user.ts';
 import { LocalProber } from './workloads/prober.ts';
 import { ChildProcesses, childProcessesDefaults } from './workloads/processes.ts';
+import { killStrays } from './workloads/strays.ts';
 import { supervisorDefaults } from './workloads/supervisor.ts';
 
 async function main(args: string[]): Promise<void> {
@@ -63,13 +66,8 @@ async function runTerminal(options: Arguments): Promise<void> {
     random: systemRandom,
     log: createLog(options.logLevel, { program: 'stile-runtime' }),
   };
-  const dataDir = resolve(options.dataDir);
-  try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw asAppError(error, 'E_STORE_FAILED', `cannot use the data directory ${dataDir}`);
-  }
-  const journal = await SqliteJournal.open(join(dataDir, 'state.db'), randomHex(env.random, 16));
+  const dataDir = await usableDirectory(options.dataDir);
+  const journal = await openStore(env, dataDir, (await loadIdentity(dataDir))?.name);
   try {
     const { identity, machine } = await identify(env, options, dataDir);
     const destinations = new Destinations(dataDir, env.log, identity, hostOf(options.hub));
@@ -87,9 +85,32 @@ async function runTerminal(options: Arguments): Promise<void> {
     } finally {
       await images.close();
     }
+  } catch (error) {
+    // The next start gives the file up; doing so here would take it from under whoever still writes.
+    if (codeOf(error) === 'E_STORE_DAMAGED') await suspectStore(env, dataDir, (error as AppError).message);
+    throw error;
   } finally {
     await journal.close();
   }
+}
+
+/** Errors: `E_STORE_FAILED` for one that cannot be made or written. */
+async function usableDirectory(path: string): Promise<string> {
+  const dataDir = resolve(path);
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw asAppError(error, 'E_STORE_FAILED', `cannot use the data directory ${dataDir}`);
+  }
+  try {
+    await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const remedy = 'mount its file system writable, give it to this user, or choose another --data-dir';
+    throw new AppError('E_STORE_FAILED', `the data directory ${dataDir} cannot be written: ${remedy}`, {
+      cause: error,
+    });
+  }
+  return dataDir;
 }
 
 /** The identity of an earlier start, or a new one by the join token. */
@@ -144,8 +165,8 @@ interface Parts {
   trust(): PinnedTrust;
   machine: Machine;
   images: ImageStore;
-  store: NodeStore;
   journal: SqliteJournal;
+  store: NodeStore;
   destinations: Destinations;
 }
 
@@ -188,21 +209,20 @@ async function serve(
       prober: new LocalProber({ engine }),
       cgroups,
       gauges: new MachineGauges({ dataDirectory: dataDir }),
+      killStrays: (known) => killStrays(dataDir, known),
     },
     (error) => stopping.abort(error),
   );
+  const recovered = recoveryCondition(journal.recovery, env.clock.now());
+  if (recovered !== undefined) terminal.nodeCondition(recovered);
+  journal.onDamage((error) => stopping.abort(error));
   const onSignal = (signal: NodeJS.Signals) => {
     if (stopping.signal.aborted) process.exit(1);
     env.log.info('stopping', { signal });
     stopping.abort(new AppError('E_CANCELLED', signal));
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
-  const controls: Controls = {
-    pods: () => terminal.supervisor.pods(),
-    restart: (uid, by) => terminal.restartPod(uid, by),
-    logFile: (uid, container) => files.logFileOf(uid, container),
-    databaseFaults: () => journal.faults(),
-  };
+  const controls = controlsOf(terminal, files, journal);
   let control: ControlServer | undefined;
   try {
     await terminal.start();
@@ -211,12 +231,22 @@ async function serve(
     await new Promise<void>((done) => stopping.signal.addEventListener('abort', () => done(), { once: true }));
   } finally {
     await control?.close();
-    await terminal.stop({ keepPods: false });
+    // Pods do not end because their records cannot be read: the next start adopts them.
+    await terminal.stop({ keepPods: codeOf(stopping.signal.reason) === 'E_STORE_DAMAGED' });
     processes.close();
     process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
   }
   const { reason } = stopping.signal;
   if (!(reason instanceof AppError && reason.code === 'E_CANCELLED')) throw reason;
+}
+
+function controlsOf(terminal: Terminal, files: PodDirectories, journal: SqliteJournal): Controls {
+  return {
+    pods: () => terminal.supervisor.pods(),
+    restart: (uid, by) => terminal.restartPod(uid, by),
+    logFile: (uid, container) => files.logFileOf(uid, container),
+    databaseFaults: () => journal.faults('quick'),
+  };
 }
 
 /** A terminal that cannot be asked on the spot does its work all the same. */

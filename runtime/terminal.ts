@@ -33,6 +33,8 @@ export interface TerminalPorts {
   /** Missing: limits are not enforced. */
   cgroups?: Cgroups;
   onAdvertise?(destinations: readonly string[]): void;
+  /** Ends what runs below the pods of this terminal and is no instance of `known`. Missing: nothing can be there. */
+  killStrays?(known: ReadonlySet<string>): Promise<unknown>;
 }
 
 /** The type of an event that becomes a core/v1 Event at the hub. */
@@ -44,17 +46,24 @@ export class Terminal {
   readonly #env: Env;
   readonly #config: TerminalConfig;
   readonly #view: ViewReader;
+  readonly #store: NodeStore;
   readonly #scope: Scope;
   /** Of the hub by whose view the pods were last told. */
   #incarnation: string | undefined;
   /** What the supervisor knows of the node. */
   #nodeConditions: readonly Condition[] = [];
+  /** What else there is to say of the node, by type. */
+  readonly #ownConditions = new Map<string, Condition>();
+  readonly #killStrays: TerminalPorts['killStrays'];
+  #strays: 'unknown' | 'leaving' | 'gone' = 'unknown';
 
   constructor(env: Env, config: TerminalConfig, ports: TerminalPorts, onFailure: (error: unknown) => void) {
     this.#env = { ...env, log: env.log.child({ svc: 'terminal' }) };
     this.#config = config;
     this.#scope = new Scope(env.clock, onFailure);
     this.#view = new ViewReader(ports.store.state.sections);
+    this.#store = ports.store;
+    this.#killStrays = ports.killStrays;
     this.#incarnation = this.#view.incarnation;
     const { dialer, store, processes, images, files, prober, gauges, cgroups, onAdvertise } = ports;
     const { name: node, bootId, agent } = config;
@@ -78,6 +87,7 @@ export class Terminal {
 
   /** Brings back what ran, from local state alone, then looks for the hub. Resolves when pods are on their way. */
   async start(): Promise<void> {
+    if (this.#view.desiredPods() !== undefined) await this.#endStrays();
     await this.supervisor.start();
     this.#applyView();
     this.#tellNode();
@@ -111,17 +121,37 @@ export class Terminal {
     return journalled;
   }
 
+  /** Joins `condition` to those of the node's status, in place of one of the same type. */
+  nodeCondition(condition: Condition): void {
+    this.#ownConditions.set(condition.type, condition);
+    this.#tellNode();
+  }
+
+  /**
+   * A store that was restored or lost may not know of processes that an earlier life started. They go before their
+   * pods are started again, and not before: while no view says what should run, they are all that does.
+   */
+  async #endStrays(): Promise<void> {
+    this.#strays = 'leaving';
+    const records = [...this.#store.state.pods.values()];
+    const known = records.flatMap(({ containers }) => containers.flatMap(({ instanceId }) => instanceId ?? []));
+    await this.#killStrays?.(new Set(known));
+    this.#strays = 'gone';
+  }
+
   #applyView(): void {
     const { incarnation } = this.#view;
     if (incarnation !== this.#incarnation) this.supervisor.tellAgain();
     this.#incarnation = incarnation;
     const desired = this.#view.desiredPods();
-    if (desired !== undefined) this.supervisor.apply(desired);
+    if (desired === undefined) return;
+    if (this.#strays === 'gone') this.supervisor.apply(desired);
+    else if (this.#strays === 'unknown') this.#scope.spawn(() => this.#endStrays().then(() => this.#applyView()));
   }
 
   #tellNode(): void {
     const { status } = this.#config;
-    const conditions = [...(status?.conditions ?? []), ...this.#nodeConditions];
+    const conditions = [...(status?.conditions ?? []), ...this.#ownConditions.values(), ...this.#nodeConditions];
     this.link.putState('node', { ...status, conditions } as unknown as Json);
   }
 

@@ -31,6 +31,8 @@ interface Pending {
 
 /** Batches that one transaction takes at most, so that one commit stays short. */
 const GROUP_BATCHES_MAX = 256;
+/** Faults that one check lists at most. */
+const FAULTS_MAX = 10;
 /** Batches that may wait; more is refused instead of filling the memory. */
 const QUEUE_BATCHES_MAX = 20_000;
 
@@ -55,6 +57,7 @@ export class Database {
   readonly #waiting: Pending[] = [];
   #draining: Promise<void> | undefined;
   #closed = false;
+  #commits = 0;
 
   private constructor(db: sqlite3.Database) {
     this.#db = db;
@@ -63,7 +66,8 @@ export class Database {
   /**
    * Opens `path`, creating it when missing, and brings it to `schema`. A packed executable puts SQLite's addon into
    * the folder `addon` beside it.
-   * Errors: `E_STORE_TOO_NEW` when the file's `min_reader` is above `schema.version`, `E_STORE_FAILED`.
+   * Errors: `E_STORE_TOO_NEW` when the file's `min_reader` is above `schema.version`, `E_STORE_LOCKED`,
+   * `E_STORE_DAMAGED`, `E_STORE_FAILED`.
    */
   static async open(path: string, schema: Schema): Promise<Database> {
     const { Database: Handle } = await loadSqlite3(join(dirname(path), 'addon'));
@@ -115,9 +119,26 @@ export class Database {
   all(sql: string, params: SqlValue[] = []): Promise<Row[]> {
     return new Promise((resolve, reject) => {
       this.#db.all(sql, params, (error, rows) =>
-        error ? reject(asAppError(error, 'E_STORE_FAILED', 'cannot read the database')) : resolve(rows as Row[]),
+        error ? reject(storeError(error, 'cannot read the database')) : resolve(rows as Row[]),
       );
     });
+  }
+
+  /**
+   * What is wrong with the file's structure; empty when nothing is. `full` also compares the indexes with their
+   * tables, which takes several times as long. Writers wait meanwhile. Source: sqlite.org/pragma.html.
+   */
+  async faults(depth: 'quick' | 'full'): Promise<string[]> {
+    // What is in memory would pass for what is on the disk.
+    await this.all('PRAGMA shrink_memory');
+    const rows = await this.all(`PRAGMA ${depth === 'quick' ? 'quick_check' : 'integrity_check'}(${FAULTS_MAX})`);
+    const messages = rows.flatMap((row) => Object.values(row).map(String));
+    return messages.length === 1 && messages[0] === 'ok' ? [] : messages;
+  }
+
+  /** Transactions that were committed since it was opened; each costs the disk one fsync or more. */
+  get commits(): number {
+    return this.#commits;
   }
 
   /** Waits for the queue, then closes. Idempotent. */
@@ -138,7 +159,7 @@ export class Database {
         else await this.#transaction(group.flatMap((batch) => batch.statements));
         for (const batch of group) batch.resolve();
       } catch (error) {
-        if (group.length === 1) group[0]!.reject(asAppError(error, 'E_STORE_FAILED', 'cannot write the database'));
+        if (group.length === 1) group[0]!.reject(storeError(error, 'cannot write the database'));
         else await this.#oneByOne(group);
       }
     }
@@ -159,7 +180,7 @@ export class Database {
         await this.#transaction(batch.statements);
         batch.resolve();
       } catch (error) {
-        batch.reject(asAppError(error, 'E_STORE_FAILED', 'cannot write the database'));
+        batch.reject(storeError(error, 'cannot write the database'));
       }
     }
   }
@@ -170,6 +191,7 @@ export class Database {
     try {
       for (const { sql, params } of statements) await this.#run(sql, params ?? []);
       await this.#exec('COMMIT');
+      this.#commits += 1;
     } catch (error) {
       await this.#exec('ROLLBACK').catch(() => {});
       throw error;
@@ -215,8 +237,23 @@ export class Database {
   }
 }
 
+/** Whether `error` says that the disk has no room left. */
+export function isDiskFull(error: unknown): boolean {
+  for (let each = error; each instanceof Error; each = each.cause)
+    if (['SQLITE_FULL', 'ENOSPC', 'EDQUOT'].includes(String((each as { code?: unknown }).code))) return true;
+  return false;
+}
+
+function storeError(error: unknown, attempted: string): AppError {
+  const { code } = error as { code?: unknown };
+  if (code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB') return asAppError(error, 'E_STORE_DAMAGED', attempted);
+  if (isDiskFull(error))
+    return new AppError('E_STORE_FAILED', `${attempted}: the disk is full, make room on it`, { cause: error });
+  return asAppError(error, 'E_STORE_FAILED', attempted);
+}
+
 function openError(error: unknown, path: string): AppError {
   if ((error as { code?: unknown }).code === 'SQLITE_BUSY')
     return new AppError('E_STORE_LOCKED', `another process uses ${path}: stop it, or choose another data directory`);
-  return asAppError(error, 'E_STORE_FAILED', `cannot use the database ${path}`);
+  return storeError(error, `cannot use the database ${path}`);
 }

@@ -1,6 +1,7 @@
 /** The terminal's state in one SQLite file: one row per object, event and pod, one transaction per group of changes. */
+import { AppError, asAppError } from '../../protocol/errors.ts';
 import type { Json } from '../../protocol/kubernetes.ts';
-import { Database, type Row, type Schema, type Statement } from '../../protocol/node/sqlite.ts';
+import { Database, type Row, type Schema, type SqlValue, type Statement } from '../../protocol/node/sqlite.ts';
 import { type Entry, entryOf, SectionContent } from '../../protocol/section-content.ts';
 import { emptySection, type ReplicaSection, sectionId } from '../../protocol/view-replica.ts';
 import type { PodRecord } from '../workloads/ports.ts';
@@ -31,32 +32,168 @@ const tables = [
 
 export const nodeSchema: Schema = { newest: tables, version: 1, minReader: 1, migrations: [] };
 
-/** Faults of a damaged file that are told. */
-const FAULTS_MAX = 20;
+/** That the store did not come through: kept in it, so that it is told until somebody can have seen it. */
+export interface Recovery {
+  /** `StoreRestored`: from the last good copy. `StoreLost`: there was none. */
+  reason: 'StoreRestored' | 'StoreLost';
+  timeMs: number;
+  /** What happened and what is lost, in whole sentences. */
+  message: string;
+}
 
 export class SqliteJournal implements NodeJournal {
   readonly #db: Database;
-  readonly #newEpoch: string;
+  readonly #path: string;
+  #onDamage: (error: AppError) => void = () => {};
+  /** Everything in it was read and understood. */
+  #opened = false;
+  #changed = false;
+  /** What `open` read, until somebody asks for it. */
+  #read: NodeState | undefined;
+  #meta = new Map<string, string>();
 
-  private constructor(db: Database, newEpoch: string) {
+  private constructor(db: Database, path: string) {
     this.#db = db;
-    this.#newEpoch = newEpoch;
+    this.#path = path;
   }
 
-  /** `newEpoch`: a random one, used when the file is new. Errors: `E_STORE_TOO_NEW`, `E_STORE_FAILED`. */
+  /**
+   * Opens the file and reads its state. `newEpoch`: a random one, used when the file is new.
+   * Errors: `E_STORE_DAMAGED`, `E_STORE_TOO_NEW`, `E_STORE_LOCKED`, `E_STORE_FAILED`.
+   */
   static async open(path: string, newEpoch: string): Promise<SqliteJournal> {
-    return new SqliteJournal(await Database.open(path, nodeSchema), newEpoch);
+    const journal = new SqliteJournal(await Database.open(path, nodeSchema), path);
+    try {
+      await journal.#readMeta();
+      if (journal.#meta.get('epoch') === undefined) {
+        await journal.#db.write([setMeta('epoch', newEpoch), epochRow(newEpoch)]);
+        await journal.#readMeta();
+      }
+      journal.#read = await journal.#readState();
+      journal.#opened = true;
+      await journal.#setMeta('stop', 'running');
+    } catch (error) {
+      await journal.close();
+      throw error;
+    }
+    return journal;
+  }
+
+  /** Hears once that the file turned out to be damaged while it was used. */
+  onDamage(listener: (error: AppError) => void): void {
+    this.#onDamage = listener;
+  }
+
+  /** Of the last time that the store did not come through, if there was one. */
+  get recovery(): Recovery | undefined {
+    const text = this.#meta.get('recovery');
+    return text === undefined ? undefined : (JSON.parse(text) as Recovery);
+  }
+
+  /** Of the file as it was opened. */
+  get epoch(): string {
+    return this.#meta.get('epoch') as string;
+  }
+
+  /** Wall-clock ms of this good copy; undefined for a file that is none. */
+  get copiedMs(): number | undefined {
+    const text = this.#meta.get('copiedMs');
+    return text === undefined ? undefined : Number(text);
+  }
+
+  /** How the program before this one left it; a new file was left well. */
+  get unclean(): boolean {
+    return this.#meta.get('stop') === 'running';
+  }
+
+  /** Something was committed since the last good copy. */
+  get changed(): boolean {
+    return this.#changed || this.#meta.get('stop') !== 'unchanged';
+  }
+
+  /** Transactions that were committed since it was opened. */
+  get commits(): number {
+    return this.#db.commits;
+  }
+
+  /** What an earlier `keep` kept in the file as it was opened. */
+  kept(key: 'checkedMs' | 'wear'): string | undefined {
+    return this.#meta.get(key);
+  }
+
+  /** Keeps a value that is no state: it counts as no change. */
+  keep(key: 'checkedMs' | 'wear', value: string): Promise<void> {
+    return this.#setMeta(key, value);
+  }
+
+  /** Copies it as it is now into the new file `path`, which says of itself when that was. */
+  async copyTo(path: string, nowMs: number): Promise<void> {
+    await this.#setMeta('copiedMs', String(nowMs));
+    this.#changed = false;
+    this.#meta.set('stop', 'unchanged');
+    try {
+      await this.#watched(this.#db.copyTo(path));
+    } catch (error) {
+      this.#changed = true;
+      throw error;
+    }
+  }
+
+  /** Goes on under a new epoch after `recovery`; `event` tells it to the hub, as the first of the epoch. */
+  async beginEpoch(epoch: string, recovery: Recovery, event: Pick<StoredEvent, 'type' | 'data'> | undefined) {
+    const statements = [
+      setMeta('epoch', epoch),
+      epochRow(epoch),
+      setMeta('recovery', JSON.stringify(recovery)),
+      ...(event === undefined ? [] : eventStatements([{ epoch, seq: 1, timeMs: recovery.timeMs, ...event }])),
+    ];
+    await this.#db.write(statements);
+    await this.#readMeta();
+    this.#read = undefined;
+  }
+
+  faults(depth: 'quick' | 'full'): Promise<string[]> {
+    return this.#watched(this.#db.faults(depth));
   }
 
   async load(): Promise<NodeState> {
-    const meta = new Map((await this.#db.all('SELECT key, value FROM meta')).map((row) => [row.key, row.value]));
-    const epoch = meta.get('epoch') as string | undefined;
-    if (epoch === undefined) {
-      await this.#db.write([setMeta('epoch', this.#newEpoch), epochRow(this.#newEpoch)]);
-      return emptyState(this.#newEpoch);
+    const state = this.#read ?? (await this.#readState());
+    this.#read = undefined;
+    return state;
+  }
+
+  async #readMeta(): Promise<void> {
+    const rows = await this.#db.all('SELECT key, value FROM meta');
+    this.#meta = new Map(rows.map((row) => [row.key as string, row.value as string]));
+  }
+
+  /** What cannot be understood is damage too: it was written whole. */
+  async #readState(): Promise<NodeState> {
+    try {
+      return await this.#rowsToState();
+    } catch (error) {
+      throw asAppError(error, 'E_STORE_DAMAGED', `cannot understand what ${this.#path} holds`);
     }
-    const state: NodeState = { ...emptyState(epoch), epochs: [] };
-    state.incarnation = (meta.get('incarnation') as string | undefined) ?? '';
+  }
+
+  /** Tells of damage that `work` met. */
+  async #watched<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'E_STORE_DAMAGED') {
+        const tell = this.#onDamage;
+        this.#onDamage = () => {};
+        tell(error);
+      }
+      throw error;
+    }
+  }
+
+  async #rowsToState(): Promise<NodeState> {
+    const meta = this.#meta;
+    const state: NodeState = { ...emptyState(this.epoch), epochs: [] };
+    state.incarnation = meta.get('incarnation') ?? '';
     state.timeFloorMs = Number(meta.get('timeFloorMs') ?? 0);
     await this.#loadSections(state);
     for (const row of await this.#db.all('SELECT uid, record FROM pod'))
@@ -70,18 +207,13 @@ export class SqliteJournal implements NodeJournal {
     return state;
   }
 
-  /** What SQLite finds wrong with the file, one line each; nothing when it is sound. Errors: `E_STORE_FAILED`. */
-  async faults(): Promise<string[]> {
-    const rows = await this.#db.all(`PRAGMA quick_check(${FAULTS_MAX})`);
-    return rows.map((row) => String(row.quick_check)).filter((line) => line !== 'ok');
-  }
-
   commit(changes: readonly NodeChange[]): Promise<void> {
-    return this.#db.write(changes.flatMap(statementsOf));
+    this.#changed = true;
+    return this.#watched(this.#db.write(changes.flatMap(statementsOf)));
   }
 
   async readEvents(epoch: string, first: number, countMax: number, bytesMax: number): Promise<StoredEvent[]> {
-    const rows = await this.#db.all(
+    const rows = await this.#rows(
       'SELECT epoch, seq, type, time_ms, data, id, size FROM event WHERE epoch = ? AND seq >= ? ORDER BY seq LIMIT ?',
       [epoch, first, countMax],
     );
@@ -96,15 +228,30 @@ export class SqliteJournal implements NodeJournal {
   }
 
   async eventUsage(epoch: string, first: number, through: number): Promise<EventUsage> {
-    const [row] = await this.#db.all(
+    const [row] = await this.#rows(
       'SELECT count(*) AS count, coalesce(sum(size), 0) AS bytes FROM event WHERE epoch = ? AND seq BETWEEN ? AND ?',
       [epoch, first, through],
     );
     return { count: row!.count as number, bytes: row!.bytes as number };
   }
 
-  close(): Promise<void> {
-    return this.#db.close();
+  async close(): Promise<void> {
+    if (this.#opened) {
+      this.#opened = false;
+      // Where that cannot be written, the next start takes it for unclean, which is only careful.
+      await this.#db.write([setMeta('stop', this.changed ? 'clean' : 'unchanged')]).catch(() => {});
+    }
+    await this.#db.close();
+  }
+
+  async #setMeta(key: string, value: string): Promise<void> {
+    await this.#watched(this.#db.write([setMeta(key, value)]));
+    // How the file was left by the program before is what `stop` means until the end.
+    if (key !== 'stop') this.#meta.set(key, value);
+  }
+
+  #rows(sql: string, params: SqlValue[]): Promise<Row[]> {
+    return this.#watched(this.#db.all(sql, params));
   }
 
   async #loadSections(state: NodeState): Promise<void> {

@@ -85,7 +85,7 @@ describe('a hub', () => {
   test('whose database is none', async () => {
     mkdirSync(house.path('noise'));
     writeFileSync(house.path('noise', 'hub.db'), 'no database at all '.repeat(100));
-    expectSentence(await serve(house.path('noise')), { code: 'E_STORE_FAILED', says: 'hub.db' });
+    expectSentence(await serve(house.path('noise')), { code: 'E_STORE_DAMAGED', says: 'hub.db' });
     expect(readFileSync(house.path('noise', 'hub.db'), 'utf8')).toMatch(/^no database/);
   });
 });
@@ -103,11 +103,12 @@ describe('a runtime', () => {
     expectSentence(outcome, { code: 'E_STORE_FAILED', says: house.path('file') });
   });
 
-  test('whose database is none', async () => {
+  test('whose database is none, and which has not joined: there is nothing to lose', async () => {
     mkdirSync(house.path('noisy-node'));
     writeFileSync(house.path('noisy-node', 'state.db'), 'no database at all '.repeat(100));
-    const outcome = await house.tryRuntime('--data-dir', house.path('noisy-node'));
-    expectSentence(outcome, { code: 'E_STORE_FAILED', says: 'state.db' });
+    const outcome = await house.tryRuntime('--data-dir', house.path('noisy-node'), '--log-level', 'silent');
+    expectSentence(outcome, { code: 'E_USAGE', says: 'has not joined', exit: 2 });
+    expect(readFileSync(house.path('noisy-node', 'state.db.damaged'), 'utf8')).toMatch(/^no database/);
   });
 
   test('whose data directory belongs to another name', async () => {

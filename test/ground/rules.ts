@@ -178,6 +178,7 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/main-js.ts', reason: "becomes the process of a pod's module" },
   { path: 'runtime/main.ts', reason: 'the runtime process: arguments, environment, exit code' },
   { path: 'runtime/packaging/', reason: 'makes the executable: files and tools of the build' },
+  { path: 'runtime/store/recovery.ts', reason: 'the files of the store' },
   { path: 'runtime/store/sqlite-journal.ts', reason: 'the state in its SQLite file' },
   { path: 'runtime/workloads/atomic-volume.ts', reason: 'volumes as files' },
   { path: 'runtime/workloads/cgroups.ts', reason: 'limits by the kernel, whose files they are' },
@@ -191,6 +192,7 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/workloads/prober.ts', reason: 'asks pods over HTTP and TCP and by commands' },
   { path: 'runtime/workloads/processes.ts', reason: 'starts and signals child processes' },
   { path: 'runtime/workloads/root-view.ts', reason: "links of a container's view" },
+  { path: 'runtime/workloads/strays.ts', reason: 'looks for processes in /proc and kills them' },
   { path: 'runtime/workloads/termination-message.ts', reason: 'last words of containers as files' },
 ];
 

@@ -1,0 +1,223 @@
+/**
+ * Opens the terminal's store whatever became of its file. A damaged one is moved aside, the last good copy takes its
+ * place under a new epoch, or else a new store: the terminal goes on, and says so. Only the identity is not in here;
+ * it is kept apart, twice.
+ *
+ *   state.db            the store
+ *   state.db.good       the last good copy
+ *   state.db.suspect    what is wrong with the store and the epoch that follows; there until that is put right
+ *   state.db.restoring  the next store, while it is being made
+ *   state.db.damaged    the last one that was given up, for whoever wants to look
+ *
+ * A cut at any point leaves the marker, and the next start does all of it again.
+ */
+import { copyFile, open, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Env, randomHex } from '../../protocol/env.ts';
+import { AppError, codeOf } from '../../protocol/errors.ts';
+import type { Condition, Json } from '../../protocol/kubernetes.ts';
+import { readIfPresent, syncDirectory, writeDurably } from '../../protocol/node/durable-file.ts';
+import { type Recovery, SqliteJournal } from './sqlite-journal.ts';
+
+/** The type of an event that becomes a core/v1 Event at the hub. */
+const KUBERNETES_EVENT = 'kubernetes.event';
+/** So long the Node has the condition; the event at the hub is for longer. */
+const RECOVERY_TOLD_MS = 30 * 24 * 3_600_000;
+/** SQLite's own files beside a database. */
+const COMPANIONS = ['-wal', '-shm', '-journal'];
+
+export interface StoreFiles {
+  live: string;
+  good: string;
+  suspect: string;
+  restoring: string;
+  damaged: string;
+}
+
+export function storeFiles(dataDir: string): StoreFiles {
+  const live = join(dataDir, 'state.db');
+  return {
+    live,
+    good: `${live}.good`,
+    suspect: `${live}.suspect`,
+    restoring: `${live}.restoring`,
+    damaged: `${live}.damaged`,
+  };
+}
+
+/** What the Node says of a recovery, as long as that is news. */
+export function recoveryCondition(recovery: Recovery | undefined, nowMs: number): Condition | undefined {
+  if (recovery === undefined || nowMs > recovery.timeMs + RECOVERY_TOLD_MS) return undefined;
+  const { reason, timeMs, message } = recovery;
+  return {
+    type: 'StoreRestored',
+    status: 'True',
+    reason,
+    message,
+    lastTransitionTime: new Date(timeMs).toISOString().replace(/\.\d+Z$/, 'Z'),
+  };
+}
+
+/** Content of the marker. */
+interface Suspicion {
+  /** Of the store that takes the place of the suspect one. */
+  epoch: string;
+  reason: string;
+  timeMs: number;
+}
+
+/**
+ * The store in `dataDir`, restored or new if need be. `node`: the name of this terminal, if it has joined; without it
+ * a missing file is no loss. Errors: `E_STORE_LOCKED`, `E_STORE_TOO_NEW`, `E_STORE_FAILED`.
+ */
+export async function openStore(env: Env, dataDir: string, node: string | undefined): Promise<SqliteJournal> {
+  const files = storeFiles(dataDir);
+  const suspicion = await readSuspicion(files);
+  const expected = node !== undefined || (await sizeOf(files.good)) > 0;
+  const present = (await sizeOf(files.live)) > 0;
+  const epoch = randomHex(env.random, 16);
+  // Opened first in any case: that is how another process on this directory is noticed before anything is moved.
+  const opened = await openOrDamage(files.live, epoch);
+  if (opened instanceof SqliteJournal) {
+    if (suspicion?.epoch === opened.epoch) await forget(files, dataDir);
+    if (suspicion?.epoch === opened.epoch || (suspicion === undefined && (present || !expected))) return opened;
+    await opened.close();
+  }
+  const reason = opened instanceof AppError ? opened.message : `${files.live} is missing or empty`;
+  const next = suspicion ?? { epoch, reason, timeMs: Math.max(0, Math.floor(env.clock.now())) };
+  if (suspicion === undefined) await writeDurably(files.suspect, JSON.stringify(next));
+  const recovery = await replace(files, { dataDir, next, present, node });
+  env.log.error('store given up', { reason: recovery.reason, message: recovery.message });
+  await forget(files, dataDir);
+  return SqliteJournal.open(files.live, epoch);
+}
+
+/** Marks the store as damaged, for the next start to give it up. Resolves when that is durable. */
+export async function suspectStore(env: Env, dataDir: string, reason: string): Promise<void> {
+  const files = storeFiles(dataDir);
+  if ((await readSuspicion(files)) !== undefined) return;
+  const timeMs = Math.max(0, Math.floor(env.clock.now()));
+  const suspicion: Suspicion = { epoch: randomHex(env.random, 16), reason, timeMs };
+  await writeDurably(files.suspect, JSON.stringify(suspicion));
+}
+
+interface Replacement {
+  dataDir: string;
+  next: Suspicion;
+  /** Whether there is anything to move aside. */
+  present: boolean;
+  node: string | undefined;
+}
+
+/** Makes the next store beside the old one and puts it in its place in one step. */
+async function replace(files: StoreFiles, { dataDir, next, present, node }: Replacement): Promise<Recovery> {
+  await removeDatabase(files.restoring);
+  const copy = await restoredCopy(files);
+  const journal = copy ?? (await SqliteJournal.open(files.restoring, next.epoch));
+  const recovery = recoveryOf(next, present, copy);
+  try {
+    await journal.beginEpoch(next.epoch, recovery, node === undefined ? undefined : eventAbout(node, recovery));
+  } finally {
+    await journal.close();
+  }
+  await syncFile(files.restoring);
+  if (present) await moveAside(files);
+  else await removeDatabase(files.live);
+  await rename(files.restoring, files.live);
+  await syncDirectory(dataDir);
+  return recovery;
+}
+
+/** The last good copy, opened under the name of the next store; undefined when there is none or it is no good. */
+async function restoredCopy(files: StoreFiles): Promise<SqliteJournal | undefined> {
+  if ((await sizeOf(files.good)) === 0) return undefined;
+  await copyFile(files.good, files.restoring);
+  const journal = await openOrDamage(files.restoring, '');
+  if (journal instanceof SqliteJournal) {
+    // A check that cannot even read is the same answer as one that finds something.
+    const faults = await journal.faults('full').catch((error: Error) => [error.message]);
+    if (faults.length === 0) return journal;
+    await journal.close();
+  }
+  await removeDatabase(files.restoring);
+  return undefined;
+}
+
+/** One damaged file is kept, the latest. Its write-ahead log must not be taken for the next store's. */
+async function moveAside(files: StoreFiles): Promise<void> {
+  await removeDatabase(files.damaged);
+  for (const suffix of ['', ...COMPANIONS])
+    await rename(files.live + suffix, files.damaged + suffix).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+}
+
+function recoveryOf({ reason, timeMs }: Suspicion, present: boolean, copy: SqliteJournal | undefined): Recovery {
+  const kept = present ? ' The file is kept as state.db.damaged.' : '';
+  if (copy === undefined)
+    return {
+      reason: 'StoreLost',
+      timeMs,
+      message: `${sentence(reason)} There was no good copy: the view, the records of pods and the events that had not been delivered are lost.${kept}`,
+    };
+  const when = copy.copiedMs === undefined ? 'an unknown time' : new Date(copy.copiedMs).toISOString();
+  return {
+    reason: 'StoreRestored',
+    timeMs,
+    message: `${sentence(reason)} The copy of ${when} was restored: events of later than that which had not been delivered are lost.${kept}`,
+  };
+}
+
+const sentence = (text: string): string => `${text.replace(/\s+/g, ' ').replace(/[. ]+$/, '')}.`;
+
+function eventAbout(node: string, { reason, message }: Recovery): { type: string; data: Json } {
+  const about = { apiVersion: 'v1', kind: 'Node', namespace: '', name: node, uid: node };
+  return { type: KUBERNETES_EVENT, data: { ...about, type: 'Warning', reason, message } };
+}
+
+/** The store in `path`, or in which way it is damaged. */
+async function openOrDamage(path: string, newEpoch: string): Promise<SqliteJournal | AppError> {
+  try {
+    return await SqliteJournal.open(path, newEpoch);
+  } catch (error) {
+    if (codeOf(error) !== 'E_STORE_DAMAGED') throw error;
+    return error as AppError;
+  }
+}
+
+/** An unreadable marker says nothing: whatever is wrong with the store will be met again. */
+async function readSuspicion(files: StoreFiles): Promise<Suspicion | undefined> {
+  const text = await readIfPresent(files.suspect);
+  if (text === undefined) return undefined;
+  try {
+    const { epoch, reason, timeMs } = JSON.parse(text) as Partial<Suspicion>;
+    if (typeof epoch === 'string' && typeof timeMs === 'number') return { epoch, reason: String(reason), timeMs };
+  } catch {
+    // The same as a marker without its members.
+  }
+  await rm(files.suspect);
+  return undefined;
+}
+
+async function forget(files: StoreFiles, dataDir: string): Promise<void> {
+  await rm(files.suspect, { force: true });
+  await syncDirectory(dataDir);
+}
+
+async function removeDatabase(path: string): Promise<void> {
+  for (const suffix of ['', ...COMPANIONS]) await rm(path + suffix, { force: true });
+}
+
+/** Bytes of a file; 0 when there is none. */
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.size ?? 0;
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Goal: a terminal whose store is damaged starts, is the same terminal, runs every pod once and says what happened.
+ * Method: a hub and a terminal as processes, the terminal's file spoilt between two lives.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Condition, KubeObject, Node } from '../../protocol/kubernetes.ts';
+import { Database } from '../../protocol/node/sqlite.ts';
+import { nodeSchema } from '../../runtime/store/sqlite-journal.ts';
+import { House } from '../house/house.ts';
+import { HubClient } from '../house/hub-client.ts';
+import { create, deployment, paths, processesOf, pushProgram, runningPods } from '../house/workload.ts';
+
+const NODE = 's-1';
+const house = new House();
+let client: HubClient;
+
+beforeAll(async () => {
+  await house.startHub();
+  client = new HubClient(house);
+  await house.stile('pool', 'create', 's');
+  await house.join(NODE, 's');
+  await pushProgram(house, 'app:1');
+  await create(client, paths.deployments, deployment('app', 2, { image: 'app:1' }));
+  await runningPods(house, client, 'app', 2);
+}, 120_000);
+
+afterAll(async () => {
+  await client?.close();
+  await house.close();
+}, 60_000);
+
+const file = (name: string) => house.path('nodes', NODE, name);
+
+async function conditionOf(type: string): Promise<Condition | undefined> {
+  const node = await client.get<Node>(`/api/v1/nodes/${NODE}`);
+  return node.status?.conditions?.find((condition) => condition.type === type);
+}
+
+async function warnings(reason: string): Promise<KubeObject[]> {
+  const { items } = await client.get<{ items: KubeObject[] }>('/api/v1/events');
+  return items.filter((event) => event.reason === reason);
+}
+
+/** A database that was killed has most of itself in its log: both are spoilt. */
+function spoil(name: string): void {
+  for (const path of [file(name), file(`${name}-wal`)]) writeFileSync(path, 'noise '.repeat(10_000));
+}
+
+async function expectOnceEach(reason: string): Promise<void> {
+  await house.waitFor(reason, async () => (await conditionOf('StoreRestored'))?.reason === reason, 20_000);
+  await house.waitFor('one process per pod', async () => {
+    const pids = Object.values(await processesOf(await runningPods(house, client, 'app', 2))).sort();
+    return (await house.podPids()).sort().join() === pids.join();
+  });
+}
+
+test('a restored store: the pods that it knows of go on', async () => {
+  const before = (await house.podPids()).sort();
+  await house.terminals.get(NODE)!.child.kill('SIGKILL');
+  const identity = readFileSync(file('identity/cert.pem'), 'utf8');
+  const database = await Database.open(file('state.db'), nodeSchema);
+  await database.copyTo(file('state.db.good'));
+  await database.close();
+  spoil('state.db');
+  await house.startRuntime(NODE);
+  await expectOnceEach('StoreRestored');
+  expect((await house.podPids()).sort()).toEqual(before);
+  expect(readFileSync(file('identity/cert.pem'), 'utf8')).toBe(identity);
+  expect(readFileSync(file('state.db.damaged'), 'utf8')).toMatch(/^noise/);
+  expect((await conditionOf('StoreRestored'))!.message).toContain('state.db.damaged');
+  await house.waitFor('the event', async () => (await warnings('StoreRestored')).length === 1);
+});
+
+test('a store that is lost with the terminal killed: pods are started again, none runs twice', async () => {
+  await house.terminals.get(NODE)!.child.kill('SIGKILL');
+  expect((await house.podPids()).length).toBe(2);
+  spoil('state.db');
+  spoil('state.db.good');
+  await house.startRuntime(NODE);
+  await expectOnceEach('StoreLost');
+  await house.waitFor('the event', async () => (await warnings('StoreLost')).length === 1);
+});
