@@ -21,6 +21,8 @@ install();
 const [first, ...rest] = process.argv.slice(2);
 const script = first === '--bin' ? join(bin, rest.shift()) : first;
 const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
+// The program decides what a signal means and cleans up; until it has ended, this one stays.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
 const run = spawnSync(engine, [script, ...rest], { cwd: root, stdio: 'inherit', env });
 if (run.error) fail(`cannot start the pinned engine: ${run.error.message}`);
 process.exit(run.status ?? 1);

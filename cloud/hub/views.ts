@@ -114,7 +114,10 @@ export class Views {
     return pool === undefined ? undefined : this.#informers.pools.objects().get(pool);
   }
 
-  /** The sections of a node: its pool's, then its own. Empty when there is no such node. */
+  /**
+   * The sections of a node: its pool's, then its own. Empty when there is no such node. One that was just made is left
+   * out until its first content is durable: a terminal that was shown it empty would end its pods.
+   */
   sectionsOf(nodeName: string): SectionHandle[] {
     const node = this.node(nodeName);
     if (node === undefined) return [];
@@ -122,7 +125,7 @@ export class Views {
     return [
       ...(pool === undefined ? [] : [this.#sections.get(sectionId(scopes.pool, pool.metadata.uid!))]),
       this.#sections.get(sectionId(scopes.node, node.metadata.uid!)),
-    ].filter((section) => section !== undefined);
+    ].filter((section) => section !== undefined && section.source.revision > 0) as SectionHandle[];
   }
 
   /** Everything that was written before the call is projected, durable and told. For tests and orderly ends. */
@@ -196,6 +199,12 @@ export class Views {
     } else if (previous?.metadata.uid !== next?.metadata.uid) this.#poolCameOrWent((next ?? previous)!.metadata.name);
   }
 
+  /** A section has its first content: from now on it is one of its nodes' sections. */
+  #appeared({ source, owner }: SectionHandle): void {
+    if (source.scope === scopes.node) this.#listener?.onMembership(owner);
+    else this.#poolCameOrWent(owner);
+  }
+
   #poolCameOrWent(pool: string): void {
     for (const node of this.#informers.nodes.objects().values())
       if (node.metadata.labels?.[labelKeys.nodePool] === pool) this.#listener?.onMembership(node.metadata.name);
@@ -266,7 +275,10 @@ export class Views {
       if (changes.length > 0) await this.#journal.commit(changes);
       for (const id of dropped) this.#sections.delete(id);
       for (const { section, change } of planned) section.source.apply(change);
-      for (const { section, change } of planned) this.#listener?.onChange(viewEvent(section, change));
+      for (const { section, change } of planned) {
+        if (change.from === 0) this.#appeared(section);
+        else this.#listener?.onChange(viewEvent(section, change));
+      }
     } catch (error) {
       this.#env.log.error('view changes not stored', { err: error, retryMs: RETRY_MS });
       for (const [id, keys] of dirty) for (const key of keys) this.#touch(id, key);

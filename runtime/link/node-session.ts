@@ -179,12 +179,12 @@ export class NodeSession {
       const next = sender.nextEvents();
       if (next !== undefined) {
         const events = await store.readEvents(next.epoch, next.first, next.countMax);
-        const first = events[0]?.seq ?? next.first;
-        if (events.length > 0) {
-          const items = events.map(({ type, timeMs, data, id }) => ({ type, timeMs, data, id }));
-          sender.sentEvents(next.epoch, events.at(-1)!.seq);
-          this.#send({ name: 'events', epoch: next.epoch, first, floor: next.floor, items });
-        }
+        const [oldest] = events;
+        if (oldest === undefined)
+          throw new AppError('E_STORE_FAILED', `event ${next.first} should be stored here and is not`);
+        const items = events.map(({ type, timeMs, data, id }) => ({ type, timeMs, data, id }));
+        sender.sentEvents(next.epoch, events.at(-1)!.seq);
+        this.#send({ name: 'events', epoch: next.epoch, first: oldest.seq, floor: next.floor, items });
       }
       this.#liveness.awaiting(sender.outstanding, false, this.#env.clock.monotonic());
       if (next === undefined) await outbox.wait(stop);

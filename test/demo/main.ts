@@ -26,7 +26,7 @@ interface Demo {
 async function main(): Promise<void> {
   const demo: Demo = { house: new House(), report: new Report(), office: new TicketOffice('expo', 'office-1') };
   const interrupted = new Promise<void>((resolve) => {
-    process.once('SIGINT', resolve).once('SIGTERM', resolve);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, resolve);
   });
   try {
     await Promise.race([run(demo), interrupted]);
