@@ -116,7 +116,11 @@ async function set(group: string, name: string, value: string): Promise<void> {
 /** The directory below which containers get their groups. Rejects with a sentence. */
 async function claim(mount: string, controllers: readonly string[]): Promise<string> {
   const there = await words(join(mount, 'cgroup.controllers'));
-  if (there === undefined) throw new Error(`there are no cgroups of version 2 at ${mount}`);
+  if (there === undefined) {
+    throw new Error(
+      `there are no cgroups of version 2 at ${mount}; start the kernel with systemd.unified_cgroup_hierarchy=1`,
+    );
+  }
   const missing = controllers.filter((name) => !there.includes(name));
   if (missing.length > 0) {
     throw new Error(

@@ -59,7 +59,8 @@ const images: Record<string, Record<string, string>> = {
     'main.js': `
       const { createServer } = require('node:http');
       const { greeting } = require('./greeting.js');
-      const told = { pid: process.pid, greeting, named: __filename.endsWith('main.js') };
+      const heapMiB = require('node:v8').getHeapStatistics().heap_size_limit / 2 ** 20;
+      const told = { pid: process.pid, greeting, named: __filename.endsWith('main.js'), heapMiB };
       const server = createServer((_, response) => response.end(JSON.stringify(told)));
       const tell = () => console.log('listens on port', server.address().port);
       server.listen(0, process.env.POD_IP, tell);`,
@@ -144,7 +145,11 @@ describe('the packed runtime', () => {
       ),
     );
     expect(await answer('module')).toMatchObject({ greeting: 'hello', late: true, args: ['--loud'] });
-    expect(await answer('commonjs')).toMatchObject({ greeting: 'hello from CommonJS', named: true });
+    const { heapMiB, ...told } = await answer('commonjs');
+    expect(told).toMatchObject({ greeting: 'hello from CommonJS', named: true });
+    // Its memory limit is the node's 128 MiB, its heap a part of that, by flags that only the runtime could give.
+    expect(heapMiB).toBeGreaterThan(60);
+    expect(heapMiB).toBeLessThan(90);
     for (const [name, pid] of await currentPids()) pids.set(name, pid);
   });
 

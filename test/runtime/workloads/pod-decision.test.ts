@@ -141,6 +141,31 @@ const cases: Case[] = [
     steps: ['terminate'],
   },
   {
+    name: 'an eviction is durable before anything is signalled',
+    record: recordWith(running),
+    seen: { evict: { message: 'short', graceMs: 5_000 } },
+    container: alive,
+    steps: ['markEvicted'],
+  },
+  { name: 'then the pod ends', record: evicted(running), container: alive, steps: ['terminate'] },
+  {
+    name: 'in no more than the time of an eviction',
+    record: evicted(running),
+    container: { ...alive, terminatedAtMs: now - 1_000 },
+    steps: [],
+    wakeAtMs: now + 4_000,
+  },
+  { name: 'then its room is given back', record: evicted(waiting), steps: ['clearFiles'] },
+  { name: 'then it waits for the view', record: evicted(waiting), seen: { filesCleared: true }, steps: [] },
+  { name: 'until that drops it', target: gone, record: evicted(waiting), steps: ['beginStop'] },
+  {
+    name: 'a container that failed its liveness probe goes down while its pod goes on',
+    record: recordWith(running),
+    container: { ...alive, end: { graceMs: 4_000 }, terminatedAtMs: now - 1_000 },
+    steps: [],
+    wakeAtMs: now + 3_000,
+  },
+  {
     name: 'a pause stops without an end',
     target: pause,
     record: recordWith(running),
@@ -242,6 +267,10 @@ function recordWith(...containers: ContainerRecord[]): PodRecord {
 
 function stopping(own: ContainerRecord): PodRecord {
   return { ...recordWith(own), stoppingSinceMs: 1 };
+}
+
+function evicted(own: ContainerRecord): PodRecord {
+  return { ...recordWith(own), evicted: { message: 'short', graceMs: 5_000 } };
 }
 
 function runOf(change: Partial<Pod>): PodTarget {
