@@ -9,9 +9,11 @@ import { systemClock } from '../protocol/node/clock.ts';
 import { createLog } from '../protocol/node/log.ts';
 import type { PinnedTrust } from '../protocol/node/pinned-tls.ts';
 import { systemRandom } from '../protocol/node/random.ts';
+import { tellServiceManager } from '../protocol/node/service-manager.ts';
 import { webSocketDialer } from '../protocol/node/websocket.ts';
 import { programVersion } from '../protocol/program-version.ts';
 import { type Arguments, parseArguments, usage } from './arguments.ts';
+import { check } from './check/check.ts';
 import { ControlServer, type Controls } from './control/control-server.ts';
 import { controlSocketPath } from './control/control-socket.ts';
 import { ctl } from './control/ctl.ts';
@@ -31,6 +33,7 @@ import {
   readMachine,
 } from './machine.ts';
 import { runJs } from './main-js.ts';
+import { install, uninstall } from './service/service.ts';
 import { NodeStore } from './store/node-store.ts';
 import { openStore, recoveryCondition, suspectStore } from './store/recovery.ts';
 import type { SqliteJournal } from './store/sqlite-journal.ts';
@@ -56,8 +59,18 @@ async function main(args: string[]): Promise<void> {
   else await runTerminal(parsed);
 }
 
-async function runSubCommand({ options }: SubCommand): Promise<void> {
-  await ctl(options);
+async function runSubCommand({ command, options }: SubCommand): Promise<void> {
+  if (command === 'ctl') return ctl(options);
+  if (command === 'install') return install(options);
+  if (command === 'uninstall') return uninstall(options);
+  const destination = hostOf(options.hub);
+  process.exitCode = await check({
+    output: options.output,
+    dataDir: resolve(options.dataDir),
+    environment: process.env,
+    nowMs: systemClock.now(),
+    ...(destination === undefined ? {} : { destination }),
+  });
 }
 
 async function runTerminal(options: Arguments): Promise<void> {
@@ -222,17 +235,19 @@ async function serve(
     stopping.abort(new AppError('E_CANCELLED', signal));
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
-  const controls = controlsOf(terminal, files, journal);
-  let control: ControlServer | undefined;
+  const controls = controlsOf(terminal, files, journal, store);
+  let attendance: Attendance | undefined;
   try {
     await terminal.start();
-    control = await openControl(env, dataDir, controls);
+    attendance = await attend(env, dataDir, controls);
     env.log.info('started', { node: identity.name, version: programVersion, dataDir });
     await new Promise<void>((done) => stopping.signal.addEventListener('abort', () => done(), { once: true }));
   } finally {
-    await control?.close();
+    await attendance?.control?.close();
     // Pods do not end because their records cannot be read: the next start adopts them.
     await terminal.stop({ keepPods: codeOf(stopping.signal.reason) === 'E_STORE_DAMAGED' });
+    // To the last: an end in order takes as long as the pods' grace, and is no hang.
+    await attendance?.manager?.stop();
     processes.close();
     process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
   }
@@ -240,23 +255,29 @@ async function serve(
   if (!(reason instanceof AppError && reason.code === 'E_CANCELLED')) throw reason;
 }
 
-function controlsOf(terminal: Terminal, files: PodDirectories, journal: SqliteJournal): Controls {
+function controlsOf(terminal: Terminal, files: PodDirectories, journal: SqliteJournal, store: NodeStore): Controls {
   return {
     pods: () => terminal.supervisor.pods(),
     restart: (uid, by) => terminal.restartPod(uid, by),
     logFile: (uid, container) => files.logFileOf(uid, container),
-    databaseFaults: () => journal.faults('quick'),
+    database: async () => ({ faults: await journal.faults('quick'), timeFloorMs: store.state.timeFloorMs }),
   };
 }
 
-/** A terminal that cannot be asked on the spot does its work all the same. */
-async function openControl(env: Env, dataDir: string, controls: Controls): Promise<ControlServer | undefined> {
+interface Attendance {
+  control: ControlServer | undefined;
+  manager: ReturnType<typeof tellServiceManager>;
+}
+
+/** Opens the control socket, and tells systemd. A terminal that cannot be asked on the spot does its work all the same. */
+async function attend(env: Env, dataDir: string, controls: Controls): Promise<Attendance> {
+  let control: ControlServer | undefined;
   try {
-    return await ControlServer.open(env, controlSocketPath(dataDir), controls);
+    control = await ControlServer.open(env, controlSocketPath(dataDir), controls);
   } catch (error) {
     env.log.warn('no control socket', { err: error });
-    return undefined;
   }
+  return { control, manager: tellServiceManager(env, process.env) };
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

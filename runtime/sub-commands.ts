@@ -11,7 +11,30 @@ export type CtlArguments = { dataDir: string; output: Output } & (
   | { verb: 'restart'; pod: string }
 );
 
-export type SubCommand = { command: 'ctl'; options: CtlArguments };
+export interface CheckArguments {
+  dataDir: string;
+  /** `https://HOST:PORT` */
+  hub?: string;
+  output: Output;
+}
+
+export interface InstallArguments {
+  dataDir: string;
+  user?: string;
+  /** Of an image that is being built. */
+  root?: string;
+  dryRun: boolean;
+  /** What the service is started with besides the data directory. */
+  passed: string[];
+}
+
+export type UninstallArguments = Pick<InstallArguments, 'root'>;
+
+export type SubCommand =
+  | { command: 'ctl'; options: CtlArguments }
+  | { command: 'check'; options: CheckArguments }
+  | { command: 'install'; options: InstallArguments }
+  | { command: 'uninstall'; options: UninstallArguments };
 
 export const subCommandUsage = `
 On the spot, with or without the hub:
@@ -19,6 +42,12 @@ On the spot, with or without the hub:
   stile-runtime ctl pods --data-dir DIR [-o json]
   stile-runtime ctl logs POD [-c CONTAINER] [-f] [--tail N] --data-dir DIR
   stile-runtime ctl restart POD --data-dir DIR [-o json]
+  stile-runtime check --data-dir DIR [--hub URL] [-o json]
+
+As a service of systemd:
+
+  stile-runtime install --data-dir DIR [--hub URL --token-file F] [--name N] [--user U] [--dry-run] [--root IMAGE]
+  stile-runtime uninstall [--root IMAGE]
 `;
 
 /** Undefined when the first word is none of these. `help`: how they are written was asked for. Errors: `E_USAGE`. */
@@ -27,6 +56,20 @@ export function parseSubCommand(args: readonly string[]): SubCommand | 'help' | 
   if (command === 'ctl') {
     const options = parseCtl(rest);
     return options === 'help' ? 'help' : { command, options };
+  }
+  if (command === 'check') {
+    const options = parseCheck(rest);
+    return options === 'help' ? 'help' : { command, options };
+  }
+  if (command === 'install') {
+    const options = parseInstall(rest);
+    return options === 'help' ? 'help' : { command, options };
+  }
+  if (command === 'uninstall') {
+    const { values, positionals } = parsed(rest, { help: common.help, root: { type: 'string' } });
+    if (values.help) return 'help';
+    if (positionals.length > 0) throw usageError(`uninstall takes no ${positionals.join(' ')}`);
+    return { command, options: textsOf(values, ['root']) };
   }
   return undefined;
 }
@@ -66,6 +109,44 @@ function parseCtl(args: string[]): CtlArguments | 'help' {
     }
   }
   throw usageError('write stile-runtime ctl pods, ctl logs POD or ctl restart POD');
+}
+
+function parseCheck(args: string[]): CheckArguments | 'help' {
+  const { values, positionals } = parsed(args, { ...common, ...output, hub: { type: 'string' } });
+  if (values.help) return 'help';
+  if (positionals.length > 0) throw usageError(`check takes no ${positionals.join(' ')}`);
+  const hub = values.hub as string | undefined;
+  return { dataDir: dataDirOf(values), output: outputOf(values), ...(hub === undefined ? {} : { hub }) };
+}
+
+/** Written into the unit, in this order. */
+const passedOn = ['hub', 'token-file', 'name', 'log-level'] as const;
+
+function parseInstall(args: string[]): InstallArguments | 'help' {
+  const { values, positionals } = parsed(args, {
+    ...common,
+    hub: { type: 'string' },
+    'token-file': { type: 'string' },
+    name: { type: 'string' },
+    'log-level': { type: 'string' },
+    user: { type: 'string' },
+    root: { type: 'string' },
+    'dry-run': { type: 'boolean' },
+  });
+  if (values.help) return 'help';
+  if (positionals.length > 0) throw usageError(`install takes no ${positionals.join(' ')}`);
+  const tokenFile = values['token-file'];
+  // The service does not start in this shell's directory.
+  if (typeof tokenFile === 'string' && !tokenFile.startsWith('/'))
+    throw usageError(`--token-file takes an absolute path here, not ${tokenFile}`);
+  const passed = passedOn.flatMap((name) => (values[name] === undefined ? [] : [`--${name}`, String(values[name])]));
+  const dryRun = values['dry-run'] === true;
+  return { dataDir: dataDirOf(values), dryRun, passed, ...textsOf(values, ['user', 'root']) };
+}
+
+function textsOf<Name extends string>(values: Record<string, unknown>, names: Name[]): { [N in Name]?: string } {
+  const given = names.flatMap((name) => (values[name] === undefined ? [] : [[name, String(values[name])]]));
+  return Object.fromEntries(given) as { [N in Name]?: string };
 }
 
 function parsed(args: string[], options: Options) {

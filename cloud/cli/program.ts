@@ -7,6 +7,7 @@ import { type DeleteOptions, deleteByName, deleteObjects } from './commands/dele
 import { describe, describeByName } from './commands/describe.ts';
 import { type GetOptions, get } from './commands/get.ts';
 import { backUp, restoreHub } from './commands/hub-backup.ts';
+import { type HubServiceOptions, installHub, uninstallHub } from './commands/hub-service.ts';
 import { deleteImages, listImages, pushToHub } from './commands/image.ts';
 import { setSchedulable, showSession } from './commands/node.ts';
 import { createPool } from './commands/pool.ts';
@@ -182,6 +183,7 @@ interface HubOptions {
 }
 
 function addHubCommands(hub: Command, world: World): void {
+  addHubService(hub, world);
   hub
     .command('backup')
     .description('write the whole hub, while it runs, into one file in a folder')
@@ -205,6 +207,25 @@ function addHubCommands(hub: Command, world: World): void {
       const { serveHub } = await import('../hub/serve.ts');
       await serveHub({ dataDir, listen, advertise, logLevel });
     });
+}
+
+function addHubService(hub: Command, world: World): void {
+  const root = () => new Option('--root <dir>', 'of an image that is being built; nothing is started');
+  hub
+    .command('install')
+    .description('make the hub a service of systemd on this machine')
+    .requiredOption('--data-dir <dir>', 'where the hub keeps everything; made when missing')
+    .requiredOption('--listen <host:port>', 'where it listens')
+    .addOption(repeatedOption('--advertise <host:port>', 'how terminals and operators reach it; may be repeated'))
+    .option('--user <name>', 'the user it runs as, instead of root')
+    .option('--dry-run', 'only print the unit')
+    .addOption(root())
+    .action((_, command) => installHub(world, optionsOf<HubServiceOptions>(command)));
+  hub
+    .command('uninstall')
+    .description('stop and remove the service; the data stays')
+    .addOption(root())
+    .action((_, command) => uninstallHub(world, optionsOf<HubServiceOptions>(command)));
 }
 
 function addListing(noun: Command, world: World, kind: string): void {

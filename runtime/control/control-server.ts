@@ -20,8 +20,8 @@ export interface Controls {
   restart(uid: string, by: string): Promise<boolean>;
   /** Absolute path of a container's log. */
   logFile(uid: string, container: string): string;
-  /** What is wrong with the database, one line each. */
-  databaseFaults(): Promise<string[]>;
+  /** `faults`: what is wrong with the database, one line each. */
+  database(): Promise<{ faults: string[]; timeFloorMs: number }>;
 }
 
 const CONNECTIONS_MAX = 16;
@@ -85,7 +85,7 @@ export class ControlServer {
       throw new AppError('E_WIRE_TOO_LARGE', 'requests to the control socket have no body');
     const request = parseControlRequest(message.method, message.url);
     if (request.kind === 'pods') return json(response, 200, { pods: this.#controls.pods() });
-    if (request.kind === 'database') return json(response, 200, { faults: await this.#controls.databaseFaults() });
+    if (request.kind === 'database') return json(response, 200, await this.#controls.database());
     const pod = choosePod(this.#controls.pods(), request.pod);
     const { namespace, name, uid } = pod;
     if (request.kind === 'restart') {

@@ -85,6 +85,20 @@ test('a followed log brings what is written later', async () => {
   expect((await child.stop()).code).toBe(0);
 });
 
+test('check asks the runtime about its database and looks whether the hub is the hub', async () => {
+  const check = await house.tryRuntime('check', '--data-dir', dataDir, '-o', 'json');
+  const { findings } = JSON.parse(check.stdout) as { findings: { check: string; colour: string; reason: string }[] };
+  const found = Object.fromEntries(findings.map(({ check: what, colour, reason }) => [what, `${colour}: ${reason}`]));
+  expect(found).toMatchObject({
+    database: 'green: sound, says the runtime that has it open',
+    identity: expect.stringMatching(/^green: spot-1 of pool a, certificate until /),
+    hub: expect.stringMatching(/^green: 127\.0\.0\.1:\d+ answers/),
+  });
+  const elsewhere = await house.tryRuntime('check', '--data-dir', dataDir, '--hub', 'https://127.0.0.1:9');
+  expect(elsewhere.stdout).toMatch(/^yellow +hub +127\.0\.0\.1:9: .*ECONNREFUSED/m);
+  expect(elsewhere.code).toBe(check.code);
+});
+
 test('faults are one sentence with a code; the socket goes with the runtime', async () => {
   const socket = join(dataDir, 'control.sock');
   expect(statSync(socket).mode & 0o777).toBe(0o600);

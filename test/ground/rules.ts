@@ -150,6 +150,7 @@ export const adapters: readonly Exception[] = [
   { path: 'cloud/cli/main.ts', reason: 'the hub and CLI process: arguments, environment, exit code' },
   { path: 'cloud/cli/node/', reason: 'terminal, files and HTTP of the command line' },
   { path: 'cloud/cli/commands/hub-backup.ts', reason: 'a restore is no request: it works on this machine' },
+  { path: 'cloud/cli/commands/hub-service.ts', reason: 'an install is no request: it works on this machine' },
   { path: 'cloud/hub/backup.ts', reason: 'copies the data directory' },
   { path: 'cloud/hub/serve.ts', reason: 'composes the hub process' },
   { path: 'cloud/identity/authority-files.ts', reason: 'the authority on the disk' },
@@ -164,6 +165,8 @@ export const adapters: readonly Exception[] = [
   { path: 'cloud/images/push.ts', reason: 'stages an image in a temporary directory' },
   { path: 'cloud/kinds/generate-schemas.ts', reason: 'run by hand: reads declarations, writes schemas.gen.ts' },
   { path: 'runtime/bin/', reason: 'launchers' },
+  { path: 'runtime/check/check.ts', reason: 'prints what was found' },
+  { path: 'runtime/check/machine-facts.ts', reason: 'looks at the machine' },
   { path: 'runtime/control/control-client.ts', reason: 'HTTP over the control socket' },
   { path: 'runtime/control/control-server.ts', reason: 'the control socket' },
   { path: 'runtime/control/ctl.ts', reason: 'the process of a person on the spot: output, signals' },
@@ -178,6 +181,7 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/main-js.ts', reason: "becomes the process of a pod's module" },
   { path: 'runtime/main.ts', reason: 'the runtime process: arguments, environment, exit code' },
   { path: 'runtime/packaging/', reason: 'makes the executable: files and tools of the build' },
+  { path: 'runtime/service/', reason: 'makes the runtime a service of this machine' },
   { path: 'runtime/store/recovery.ts', reason: 'the files of the store' },
   { path: 'runtime/store/sqlite-journal.ts', reason: 'the state in its SQLite file' },
   { path: 'runtime/workloads/atomic-volume.ts', reason: 'volumes as files' },
@@ -206,7 +210,10 @@ export const computedImports: readonly Exception[] = [
 ];
 
 /** The only files that read `process.env`. */
-export const environmentReaders: readonly Exception[] = [{ path: 'cloud/cli/main.ts', reason: 'KUBECONFIG, HOME' }];
+export const environmentReaders: readonly Exception[] = [
+  { path: 'cloud/cli/main.ts', reason: 'KUBECONFIG, HOME' },
+  { path: 'runtime/main.ts', reason: 'PATH, names of proxies, the socket of systemd' },
+];
 
 /** Folders whose functions and files are measured. */
 export const measuredPrefixes: readonly string[] = ['protocol/', 'devices/', 'firmware-images/', 'runtime/', 'cloud/'];

@@ -41,7 +41,7 @@ async function open(members: Partial<Controls> = {}) {
     pods: () => [snapshot('u1', 'gate-1'), snapshot('u2', 'gate-2'), snapshot('u3', 'lamp')],
     restart: async (uid) => restarted.push(uid) > 0,
     logFile: (uid, container) => join(dataDir, `${uid}-${container}.log`),
-    databaseFaults: async () => [],
+    database: async () => ({ faults: [], timeFloorMs: 5 }),
     ...members,
   };
   const server = await ControlServer.open(env, controlSocketPath(dataDir), controls);
@@ -53,7 +53,7 @@ test('the socket is for its owner alone, and gone after an orderly stop', async 
   const { dataDir, server } = await open();
   const path = controlSocketPath(dataDir);
   expect(statSync(path).mode & 0o777).toBe(0o600);
-  expect(await askRuntime(dataDir, { kind: 'database' })).toEqual({ faults: [] });
+  expect(await askRuntime(dataDir, { kind: 'database' })).toEqual({ faults: [], timeFloorMs: 5 });
   await server.close();
   expect(existsSync(path)).toBe(false);
   await expect(askRuntime(dataDir, { kind: 'pods' })).rejects.toMatchObject({ code: 'E_LINK_UNREACHABLE' });
