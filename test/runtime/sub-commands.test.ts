@@ -1,0 +1,46 @@
+/** The command lines for people on the spot: what is understood, and that the rest is one sentence. */
+import { expect, test } from 'vitest';
+import { parseSubCommand } from '../../runtime/sub-commands.ts';
+
+const parse = (line: string) => parseSubCommand(line.split(' '));
+
+test('what is written is what is meant', () => {
+  const logs = parse('ctl logs gate -c main -f --tail 5 --data-dir /d');
+  const base = { dataDir: '/d', output: 'table' };
+  expect(logs).toEqual({
+    command: 'ctl',
+    options: { ...base, verb: 'logs', pod: 'gate', container: 'main', follow: true, tailLines: 5 },
+  });
+  expect(parse('check --data-dir /d -o json')).toEqual({
+    command: 'check',
+    options: { dataDir: '/d', output: 'json' },
+  });
+  expect(parse('install --data-dir /d --user stile --name n --token-file /t --hub https://h')).toEqual({
+    command: 'install',
+    options: {
+      dataDir: '/d',
+      dryRun: false,
+      user: 'stile',
+      passed: ['--hub', 'https://h', '--token-file', '/t', '--name', 'n'],
+    },
+  });
+  expect(parse('uninstall --root /image')).toEqual({ command: 'uninstall', options: { root: '/image' } });
+  expect(parse('ctl --help')).toBe('help');
+  expect(parse('--data-dir /d')).toBeUndefined();
+});
+
+test.each([
+  'ctl --data-dir /d',
+  'ctl pods more --data-dir /d',
+  'ctl logs --data-dir /d',
+  'ctl pods',
+  'ctl logs gate --tail -1 --data-dir /d',
+  'ctl logs gate --tail x --data-dir /d',
+  'ctl pods -o yaml --data-dir /d',
+  'check now --data-dir /d',
+  'install --data-dir /d --token-file here',
+  'install --token-file /t',
+  'uninstall --data-dir /d',
+])('%s is refused', (line) => {
+  expect(() => parse(line)).toThrow(expect.objectContaining({ code: 'E_USAGE' }));
+});
