@@ -48,6 +48,10 @@ export const errorTable = {
   E_TOKEN_EXPIRED: { wire: 33, retry: 'never', http: 401 },
   /** The name belongs to an enrolled node and the token does not allow `--replace`. */
   E_NAME_TAKEN: { wire: 34, retry: 'never', http: 409 },
+  /** The certificate's time is over; it can be renewed for a while, which a terminal does by itself. */
+  E_IDENTITY_EXPIRED: { wire: 35, retry: 'later', http: 403 },
+  /** Two terminals use one identity; none of them is let in until an operator decides. */
+  E_IDENTITY_CONFLICT: { wire: 36, retry: 'later', http: 403 },
   /** The local quota of undelivered events is reached. */
   E_OUTBOX_FULL: { wire: 50, retry: 'later', http: 507 },
   /** The store was written by a newer version that this one cannot read. */

@@ -17,9 +17,9 @@ import { check } from './check/check.ts';
 import { ControlServer, type Controls } from './control/control-server.ts';
 import { controlSocketPath } from './control/control-socket.ts';
 import { ctl } from './control/ctl.ts';
-import { Destinations } from './identity/destinations.ts';
-import { enrolOverHttps } from './identity/enrol-over-https.ts';
+import { enrolOverHttps, renewOverHttps } from './identity/enrol-over-https.ts';
 import { enrol, type Identity, loadIdentity } from './identity/identity.ts';
+import { OwnIdentity } from './identity/own-identity.ts';
 import { blobsOverHttps } from './images/blob-source.ts';
 import { ImageStore } from './images/image-store.ts';
 import {
@@ -83,18 +83,19 @@ async function runTerminal(options: Arguments): Promise<void> {
   const journal = await openStore(env, dataDir, (await loadIdentity(dataDir))?.name);
   try {
     const { identity, machine } = await identify(env, options, dataDir);
-    const destinations = new Destinations(dataDir, env.log, identity, hostOf(options.hub));
+    const own = new OwnIdentity(env, { dataDir, identity, given: hostOf(options.hub), renew: renewOverHttps });
+    await own.mend();
     const store = await NodeStore.open(env.clock, journal);
-    const trust = () => ({ ...identity, timeFloorMs: () => store.state.timeFloorMs });
+    const trust = () => ({ ...own.current, timeFloorMs: () => store.state.timeFloorMs });
     const images = await ImageStore.open(env, {
       dataDir,
       architecture: architecture(),
       source: blobsOverHttps(trust),
-      destinations: () => destinations.list(),
+      destinations: () => own.destinations(),
     });
     try {
       const { podUsers } = options;
-      await serve(env, { dataDir, podUsers, identity, trust, machine, images, store, journal, destinations });
+      await serve(env, { dataDir, podUsers, own, trust, machine, images, store, journal });
     } finally {
       await images.close();
     }
@@ -173,20 +174,19 @@ function hostOf(hub: string | undefined): string | undefined {
 interface Parts {
   dataDir: string;
   podUsers: UserRange | undefined;
-  identity: Identity;
+  own: OwnIdentity;
   /** As whom to come to the hub, asked for at each connection. */
   trust(): PinnedTrust;
   machine: Machine;
   images: ImageStore;
   journal: SqliteJournal;
   store: NodeStore;
-  destinations: Destinations;
 }
 
 /** Runs until SIGTERM or SIGINT, then ends pods and link in order. A second signal ends at once. */
 async function serve(
   env: Env,
-  { dataDir, podUsers, identity, trust, machine, images, store, journal, destinations }: Parts,
+  { dataDir, podUsers, own, trust, machine, images, store, journal }: Parts,
 ): Promise<void> {
   const stopping = new AbortController();
   const engineArguments = isSea() ? ['run-js'] : [process.argv[1]!, 'run-js'];
@@ -200,21 +200,22 @@ async function serve(
   const terminal = new Terminal(
     env,
     {
-      name: identity.name,
+      name: own.current.name,
       bootId: machine.bootId,
       agent: `stile-runtime/${programVersion}`,
       supervisor: {
         ...supervisorDefaults,
         podsMax: PODS_MAX,
-        nodeName: identity.name,
+        nodeName: own.current.name,
         hostIP: machine.hostIP,
         ...(shared === undefined ? { podUsers } : {}),
       },
       status: { ...machine.status, conditions },
     },
     {
-      dialer: webSocketDialer({ trust, destinations: () => destinations.list() }),
-      onAdvertise: (list) => destinations.learn(list),
+      dialer: webSocketDialer({ trust, destinations: () => own.destinations() }),
+      onAdvertise: (list) => own.learn(list),
+      renewal: own,
       store,
       processes,
       images,
@@ -240,7 +241,7 @@ async function serve(
   try {
     await terminal.start();
     attendance = await attend(env, dataDir, controls);
-    env.log.info('started', { node: identity.name, version: programVersion, dataDir });
+    env.log.info('started', { node: own.current.name, version: programVersion, dataDir });
     await new Promise<void>((done) => stopping.signal.addEventListener('abort', () => done(), { once: true }));
   } finally {
     await attendance?.control?.close();

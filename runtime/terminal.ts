@@ -6,6 +6,7 @@ import type { Dialer } from '../protocol/channel.ts';
 import type { Env } from '../protocol/env.ts';
 import type { Condition, Json, Node, Pod } from '../protocol/kubernetes.ts';
 import { Scope } from '../protocol/scope.ts';
+import type { CertificateRenewal } from './link/certificate-renewal.ts';
 import { Link } from './link/link.ts';
 import type { NodeStore } from './store/node-store.ts';
 import { ViewReader } from './view/desired-pods.ts';
@@ -35,6 +36,7 @@ export interface TerminalPorts {
   onAdvertise?(destinations: readonly string[]): void;
   /** Ends what runs below the pods of this terminal and is no instance of `known`. Missing: nothing can be there. */
   killStrays?(known: ReadonlySet<string>): Promise<unknown>;
+  renewal?: CertificateRenewal;
 }
 
 /** The type of an event that becomes a core/v1 Event at the hub. */
@@ -65,12 +67,18 @@ export class Terminal {
     this.#store = ports.store;
     this.#killStrays = ports.killStrays;
     this.#incarnation = this.#view.incarnation;
-    const { dialer, store, processes, images, files, prober, gauges, cgroups, onAdvertise } = ports;
+    const { dialer, store, processes, images, files, prober, gauges, cgroups, onAdvertise, renewal } = ports;
     const { name: node, bootId, agent } = config;
     this.link = new Link(
       env,
       { node, bootId, agent, capabilities: [] },
-      { dialer, store, onView: () => this.#applyView(), ...(onAdvertise === undefined ? {} : { onAdvertise }) },
+      {
+        dialer,
+        store,
+        onView: () => this.#applyView(),
+        ...(onAdvertise === undefined ? {} : { onAdvertise }),
+        ...(renewal === undefined ? {} : { renewal }),
+      },
     );
     const parts = {
       processes,

@@ -9,7 +9,7 @@ import { type GetOptions, get } from './commands/get.ts';
 import { backUp, restoreHub } from './commands/hub-backup.ts';
 import { type HubServiceOptions, installHub, uninstallHub } from './commands/hub-service.ts';
 import { deleteImages, listImages, pushToHub } from './commands/image.ts';
-import { setSchedulable, showSession } from './commands/node.ts';
+import { decideNodes, moveNodes, setSchedulable, showSession } from './commands/node.ts';
 import { createPool } from './commands/pool.ts';
 import { createToken, deleteTokens, listTokens } from './commands/token.ts';
 import { version } from './commands/version.ts';
@@ -109,6 +109,21 @@ function addNodeCommands(node: Command, world: World): void {
     .argument('<name>')
     .addOption(outputOption())
     .action((name, _, command) => showSession(world, name, optionsOf(command)));
+  for (const [decision, words] of [
+    ['revoke', 'end the identity of a terminal that was stolen or copied: even its key does not bring it back'],
+    ['resume', 'let a terminal in again that was shut out because two seemed to use its identity'],
+  ] as const)
+    node
+      .command(decision)
+      .description(words)
+      .argument('<name...>')
+      .action((names, _, command) => decideNodes(world, names, decision, optionsOf(command)));
+  node
+    .command('move')
+    .description('put a terminal into another pool; it keeps its identity, its workloads follow the pool')
+    .argument('<name...>')
+    .requiredOption('--pool <pool>', 'the pool that it shall belong to')
+    .action((names, _, command) => moveNodes(world, names, optionsOf(command)));
   addDeleting(node, world, 'nodes');
 }
 

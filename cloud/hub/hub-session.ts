@@ -117,6 +117,11 @@ export class HubSession {
       this.#send({ name: 'inventoryRequest', handle, empty: true });
       this.#send({ name: 'flip', handle, to: Math.max(sent, revision) + 1, digest: new SectionContent().digest() });
     }
+    return this.end(reason);
+  }
+
+  /** Ends the session; resolves when the terminal was told why. */
+  end(reason: AppError): Promise<void> {
     this.#end(reason);
     return this.#over.promise;
   }

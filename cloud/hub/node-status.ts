@@ -1,8 +1,8 @@
 /** How a terminal's own account of itself joins what the hub knows of the node: pure. */
 import type { Condition, Node } from '../../protocol/kubernetes.ts';
 
-/** Conditions that the hub decides from the connection; the terminal cannot speak for them. */
-const hubConditions = new Set(['Ready']);
+/** Conditions that the hub decides from connections; the terminal cannot speak for them. */
+const hubConditions = new Set(['Ready', 'IdentityConflict']);
 
 /** The node with the reported capacity, addresses, nodeInfo and conditions; undefined when nothing is different. */
 export function mergeNodeStatus(node: Node, reported: Node['status']): Node | undefined {

@@ -1,9 +1,8 @@
 /** `stile hub serve`: gives the hub its real stores, its one TLS listener and an orderly end. */
-import { createHash, X509Certificate } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Env, randomHex } from '../../protocol/env.ts';
-import { AppError, errorBody, errorTable } from '../../protocol/errors.ts';
+import { AppError } from '../../protocol/errors.ts';
 import { systemClock } from '../../protocol/node/clock.ts';
 import { privateDirectory } from '../../protocol/node/durable-file.ts';
 import { createLog, type LogLevel } from '../../protocol/node/log.ts';
@@ -15,28 +14,26 @@ import { createApi } from '../api/api.ts';
 import { authorizeMasters } from '../api/identity.ts';
 import type { Authority } from '../identity/authority.ts';
 import { administratorCertificate, openAuthority, serverCertificate } from '../identity/authority-files.ts';
-import { identityEndpoints } from '../identity/endpoints.ts';
-import { Enrolments } from '../identity/enrolment.ts';
+import { openIdentityDesk } from '../identity/identity-desk.ts';
 import { writeKubeconfig } from '../identity/kubeconfig.ts';
-import { type Listener, openListener, type UpgradeHandler } from '../identity/listener.ts';
-import { nodeOf, Peers } from '../identity/peer.ts';
-import { registerNode } from '../identity/register-node.ts';
+import { type Listener, openListener } from '../identity/listener.ts';
+import { Peers } from '../identity/peer.ts';
 import { Roster } from '../identity/roster.ts';
 import { SqliteIdentityStore } from '../identity/sqlite-identity-store.ts';
-import { Tokens } from '../identity/tokens.ts';
 import { BlobFiles } from '../images/blob-files.ts';
 import { imageEndpoints } from '../images/endpoints.ts';
 import { SqliteImageTags } from '../images/image-tags.ts';
 import { ImageStore } from '../images/store.ts';
-import { nodeKind, nodePoolKind } from '../kinds/registry.ts';
 import { SqliteStore } from '../store/sqlite.ts';
 import { type Address, formatAddress, isWildcard, parseAddress } from './address.ts';
 import { backupEndpoint } from './backup-endpoint.ts';
 import { eventEndpoint } from './event-endpoint.ts';
 import { Hub } from './hub.ts';
 import { hubSchema } from './hub-schema.ts';
+import { nodeDecisions } from './node-decisions.ts';
 import { servedKinds } from './served-kinds.ts';
 import { sessionEndpoint } from './session-endpoint.ts';
+import { sessionUpgrade } from './session-upgrade.ts';
 import { SqliteHubJournal } from './sqlite-journal.ts';
 
 export interface ServeOptions {
@@ -72,14 +69,20 @@ export async function serveHub(options: ServeOptions): Promise<void> {
   if (!(reason instanceof AppError && reason.code === 'E_CANCELLED')) throw reason;
 }
 
-interface RunningHub {
+export interface RunningHub {
   /** What a person wants to know after the start. */
   greeting: string;
+  /** Where terminals are told to look for it. */
+  destinations: readonly string[];
   close(): Promise<void>;
 }
 
 /** Opens everything in order; what was opened is closed again when a later part fails. */
-async function openHub(env: Env, options: ServeOptions, onFailure: (error: unknown) => void): Promise<RunningHub> {
+export async function openHub(
+  env: Env,
+  options: ServeOptions,
+  onFailure: (error: unknown) => void,
+): Promise<RunningHub> {
   const dataDir = resolve(options.dataDir);
   const listen = parseAddress(options.listen, '--listen');
   const advertised = options.advertise.map((text) => parseAddress(text, '--advertise'));
@@ -96,9 +99,10 @@ async function openHub(env: Env, options: ServeOptions, onFailure: (error: unkno
     const images = await ImageStore.open(env, await BlobFiles.open(dataDir), new SqliteImageTags(database));
     const authority = await openAuthority(env, dataDir);
     const destinations: string[] = [];
+    const suspicions: Suspicions = { hear: () => {} };
     const hub = await Hub.start(
       env,
-      { advertise: destinations },
+      { advertise: destinations, onCopied: (node, evidence) => suspicions.hear(node, evidence) },
       {
         store,
         journal: new SqliteHubJournal(database, randomHex(env.random, 16)),
@@ -112,19 +116,19 @@ async function openHub(env: Env, options: ServeOptions, onFailure: (error: unkno
     closers.push(() => hub.stop());
     const identities = new SqliteIdentityStore(database);
     const roster = await Roster.load(identities);
+    const peers = new Peers(env.clock, authority.certificatePem, roster);
     const listener = await openListener(env, {
       dataDir,
       ...listen,
       authorityPem: authority.certificatePem,
-      peers: new Peers(env.clock, authority.certificatePem, roster),
+      peers,
       certificate: () => serverCertificate(env, authority, dataDir, hostsOf(advertised, listen)),
     });
     closers.push(() => listener.close());
     destinations.push(...destinationsOf(advertised, { host: listen.host, port: listener.port }));
-    closers.push(
-      attach(env, { dataDir, database, listener, hub, store, images, authority, identities, roster, destinations }),
-    );
-    return { greeting: await greet(env, dataDir, authority, destinations[0]!), close };
+    const identity = { authority, identities, roster, peers, suspicions };
+    closers.push(attach(env, { dataDir, database, listener, hub, store, images, destinations, ...identity }));
+    return { greeting: await greet(env, dataDir, authority, destinations[0]!), destinations, close };
   } catch (error) {
     await close();
     throw error;
@@ -141,36 +145,38 @@ interface Parts {
   authority: Authority;
   identities: SqliteIdentityStore;
   roster: Roster;
+  peers: Peers;
+  suspicions: Suspicions;
   destinations: readonly string[];
+}
+
+/** Sessions begin before the desk that decides about what they saw. */
+interface Suspicions {
+  hear(node: string, evidence: string): void;
 }
 
 /** Puts the handlers behind the listener; returns how to take them away. */
 function attach(env: Env, parts: Parts): () => Promise<void> {
-  const { dataDir, database, listener, hub, store, images, authority, identities, roster, destinations } = parts;
-  const poolExists = async (pool: string) => (await store.get(nodePoolKind, undefined, pool)) !== undefined;
-  const enrolments = new Enrolments(env, {
+  const { dataDir, database, listener, hub, store, images, authority, identities, roster, peers, destinations } = parts;
+  const audit = (record: object) => env.log.info('audit', { ...record });
+  const desk = openIdentityDesk(env, {
     authority,
     store: identities,
     roster,
-    poolExists,
-    registerNode: (registration) => registerNode(env, store, nodeKind, registration),
-    onReplaced: (node) => {
-      const reason = new AppError('E_IDENTITY_REFUSED', `another terminal took the name ${node}`);
-      // The old terminal hears why before its connections are cut.
-      void hub.sessions.dismiss(node, reason).then(() => listener.dropRevoked(node));
-    },
+    peers,
+    listener,
+    audit,
     destinations: () => destinations,
+    ...nodeDecisions(env, store, hub.sessions, listener),
   });
-  const caFingerprint = fingerprintOf(authority);
-  const tokens = new Tokens(env, { store: identities, caFingerprint, poolExists });
+  parts.suspicions.hear = (node, evidence) => desk.identities.suspect(node, evidence);
   const api = createApi(env, {
     store,
     kinds: servedKinds,
     authorize: authorizeMasters,
-    audit: (record) => env.log.info('audit', { ...record }),
+    audit,
     version: versionInfo,
   });
-  listener.handle('/stile/v1/', identityEndpoints(env, { authorityPem: authority.certificatePem, enrolments, tokens }));
   listener.handle('/stile/v1/', imageEndpoints(env, images));
   listener.handle('/stile/v1/', eventEndpoint(hub.journal));
   listener.handle('/stile/v1/', sessionEndpoint(hub.sessions));
@@ -180,28 +186,19 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
     return true;
   });
   const acceptor = new WebSocketAcceptor();
-  listener.upgrade(SESSION_PATH, sessionUpgrade(hub, acceptor));
+  const door = sessionUpgrade({
+    acceptor,
+    peers,
+    accept: (channel, node) => hub.accept(channel, node),
+    onCopied: (node) => desk.identities.suspect(node, 'A certificate that its terminal has long replaced was shown'),
+  });
+  listener.upgrade(SESSION_PATH, door);
   return async () => {
     // Sessions say goodbye while their sockets still stand.
     await hub.sessions.stop();
+    await desk.stop();
     await api.stop();
     acceptor.close();
-  };
-}
-
-function sessionUpgrade(hub: Hub, acceptor: WebSocketAcceptor): UpgradeHandler {
-  return (request, socket, head, identity) => {
-    const node = nodeOf(identity);
-    if (node !== undefined) return acceptor.accept(request, socket, head, (channel) => hub.accept(channel, node));
-    const refused = new AppError(
-      'E_IDENTITY_REFUSED',
-      'the certificate of this terminal is not accepted (revoked, replaced or expired): enrol it again with a token',
-    );
-    const body = JSON.stringify(errorBody(refused));
-    const status = errorTable[refused.code].http;
-    socket.end(
-      `HTTP/1.1 ${status} Forbidden\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-    );
   };
 }
 
@@ -217,10 +214,6 @@ const versionInfo = {
   compiler: 'node',
   platform: `${process.platform}/${process.arch}`,
 };
-
-function fingerprintOf(authority: Authority): string {
-  return createHash('sha256').update(new X509Certificate(authority.certificatePem).raw).digest('base64url');
-}
 
 /** Every name under which somebody may come; the certificate's own list adds the loopback ones. */
 function hostsOf(advertised: readonly Address[], listen: Address): string[] {

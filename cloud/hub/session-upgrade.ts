@@ -1,21 +1,28 @@
 /** From an HTTP upgrade to a session: only a terminal whose certificate counts now gets a channel. */
+import type { TLSSocket } from 'node:tls';
 import type { Channel } from '../../protocol/channel.ts';
 import { AppError, errorBody, errorTable } from '../../protocol/errors.ts';
 import type { WebSocketAcceptor } from '../../protocol/node/websocket.ts';
 import type { UpgradeHandler } from '../identity/listener.ts';
-import { nodeOf } from '../identity/peer.ts';
+import { nodeOf, type Peers } from '../identity/peer.ts';
 
-export function sessionUpgrade(
-  acceptor: WebSocketAcceptor,
-  accept: (channel: Channel, node: string) => void,
-): UpgradeHandler {
+export interface SessionDoor {
+  acceptor: WebSocketAcceptor;
+  peers: Peers;
+  accept(channel: Channel, node: string): void;
+  /** Somebody came with a certificate that the node's terminal has long replaced. */
+  onCopied(node: string): void;
+}
+
+export function sessionUpgrade({ acceptor, peers, accept, onCopied }: SessionDoor): UpgradeHandler {
   return (request, socket, head, identity) => {
     const node = nodeOf(identity);
     if (node !== undefined) return acceptor.accept(request, socket, head, (channel) => accept(channel, node));
-    const refused = new AppError(
-      'E_IDENTITY_REFUSED',
-      'the certificate of this terminal is not accepted (revoked, replaced or expired): enrol it again with a token',
-    );
+    const shown = request.socket as TLSSocket;
+    const copied = peers.copiedNode(shown);
+    if (copied !== undefined) onCopied(copied);
+    const refused =
+      peers.refusal(shown) ?? new AppError('E_IDENTITY_REFUSED', 'only a terminal with a certificate may do this');
     const body = JSON.stringify(errorBody(refused));
     const status = errorTable[refused.code].http;
     socket.end(

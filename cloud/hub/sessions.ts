@@ -13,6 +13,7 @@ import type { ContactPort, NodeContact } from '../controllers/node-life-cycle.ts
 import { HubSession, type SessionQueues, type SessionReport } from './hub-session.ts';
 import type { HubState } from './hub-state.ts';
 import type { NodeReports } from './node-reports.ts';
+import { Takeovers } from './takeovers.ts';
 import type { ViewEvent, ViewListener, Views } from './views.ts';
 
 /** Sessions that may be greeting at the same time; the others are asked to come back. */
@@ -30,6 +31,8 @@ interface Contact extends NodeContact {
 
 export interface SessionsConfig {
   advertise: readonly string[];
+  /** Two terminals with one identity push each other out. `evidence`: a sentence without its full stop. */
+  onCopied?(node: string, evidence: string): void;
 }
 
 export class Sessions implements ContactPort, ViewListener {
@@ -43,6 +46,7 @@ export class Sessions implements ContactPort, ViewListener {
   /** Sessions by section handle: whom a change concerns. */
   readonly #all = new Set<HubSession>();
   readonly #handlers = new Set<(node: string) => void>();
+  readonly #takeovers: Takeovers;
   #greeting = 0;
 
   constructor(env: Env, config: SessionsConfig, views: Views, state: HubState, reports: NodeReports) {
@@ -52,6 +56,7 @@ export class Sessions implements ContactPort, ViewListener {
     this.#state = state;
     this.#reports = reports;
     this.#scope = new Scope(env.clock, (error) => this.#env.log.error('session task failed', { err: error }));
+    this.#takeovers = new Takeovers(env.clock);
     views.listen(this);
   }
 
@@ -111,6 +116,12 @@ export class Sessions implements ContactPort, ViewListener {
     await this.#contacts.get(node)?.session?.dismiss(reason);
   }
 
+  /** Ends the session of a node that is in doubt; what runs there goes on. Resolves when its terminal was told. */
+  async suspend(node: string, reason: AppError): Promise<void> {
+    this.#takeovers.forget(node);
+    await this.#contacts.get(node)?.session?.end(reason);
+  }
+
   /** Says goodbye to every terminal, with a hint that spreads their return. */
   async stop(): Promise<void> {
     for (const session of this.#all) {
@@ -156,6 +167,8 @@ export class Sessions implements ContactPort, ViewListener {
         greeted();
         this.#env.log.info('node live', { node, agent: hello.agent, epoch: hello.epoch });
         this.#take(node, session, profile);
+        if (this.#takeovers.greeted(node, hello.bootId, hello.epoch))
+          this.#config.onCopied?.(node, 'Sessions of two terminals with this identity replaced each other');
       },
       onReceived: () => {
         const contact = this.#contacts.get(node);

@@ -33,7 +33,7 @@ const DAY_MS = 24 * 3_600_000;
 /** Clocks of terminals and administrators may be behind by so much. */
 const BACKDATED_MS = 3_600_000;
 const AUTHORITY_LIFE_MS = 20 * 365 * DAY_MS;
-const NODE_LIFE_MS = 365 * DAY_MS;
+export const nodeLifeMs = 365 * DAY_MS;
 const ADMINISTRATOR_LIFE_MS = 365 * DAY_MS;
 /** Below the 398 days that some TLS clients accept at most. */
 const SERVER_LIFE_MS = 365 * DAY_MS;
@@ -111,7 +111,7 @@ export class Authority {
   /** For a node whose possession of the key has been shown. `publicKey` is an SPKI in DER of a P-256 key. */
   async issueNode(name: string, publicKey: Uint8Array): Promise<NodeCertificatePem> {
     const key = await webcrypto.subtle.importKey('spki', Buffer.from(publicKey), algorithm, true, ['verify']);
-    const certificate = await this.#issue([{ O: [groups.nodes] }, { CN: [nodeUserPrefix + name] }], NODE_LIFE_MS, key, [
+    const certificate = await this.#issue([{ O: [groups.nodes] }, { CN: [nodeUserPrefix + name] }], nodeLifeMs, key, [
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
     ]);
     const issued = new X509Certificate(certificate);
@@ -150,6 +150,11 @@ export class Authority {
     });
     return pem(certificate);
   }
+}
+
+/** When our authority signed a certificate, to the second. */
+export function issuedMsOf(certificate: X509Certificate): number {
+  return certificate.validFromDate.getTime() + BACKDATED_MS;
 }
 
 /** Whether `der` is the SPKI of a key on P-256, the one curve that nodes use. */

@@ -121,14 +121,6 @@ export class Enrolments {
     return this.#answer(certificate);
   }
 
-  /** Ends a node's identity, as when it is deleted: its certificate is refused from now on, its name is free. */
-  async revoke(node: string): Promise<void> {
-    const nowMs = this.#env.clock.now();
-    await this.#peers.store.revokeNode(node, nowMs);
-    this.#peers.roster.revoked(node, nowMs);
-    this.#peers.onReplaced(node);
-  }
-
   async #issue(
     request: EnrolRequest,
     token: TokenRecord,

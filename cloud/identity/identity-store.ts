@@ -31,6 +31,16 @@ export interface NodeCertificate {
   issuedMs: number;
   notAfterMs: number;
   revokedMs?: number;
+  /** Serial of the renewed certificate whose first use ended this one. */
+  successor?: string;
+  /** Since when two terminals are known to use it. */
+  suspendedMs?: number;
+}
+
+/** An operator ended a node: whatever certificate was issued for it before counts no more, listed or not. */
+export interface Revocation {
+  node: string;
+  revokedMs: number;
 }
 
 /** One use of a token, and what came of it. */
@@ -57,8 +67,22 @@ export interface IdentityStore {
   currentCertificate(node: string): Promise<NodeCertificate | undefined>;
   /** Every certificate known, revoked ones too. */
   certificates(): Promise<NodeCertificate[]>;
-  /** Ends the node's identity; its name is free afterwards. */
+  /** Keeps a certificate that was given out and not used yet, in the place of an earlier such one of the node. */
+  saveSuccessor(certificate: NodeCertificate): Promise<void>;
+  /** Every certificate that was given out and not used yet. */
+  successors(): Promise<NodeCertificate[]>;
+  /** `certificate` was used: it becomes the node's one certificate, the one before ends. Both or neither. */
+  promote(certificate: NodeCertificate, nowMs: number): Promise<void>;
+  /** Ends the node's identity, successor included; its name is free afterwards. */
   revokeNode(node: string, nowMs: number): Promise<void>;
-  /** Forgets tokens that ended, and revoked certificates that expired, before `beforeMs`. */
-  prune(beforeMs: number): Promise<void>;
+  revocations(): Promise<Revocation[]>;
+  /** Shuts the node's certificate out, or lets it in again when `nowMs` is undefined. */
+  suspendNode(node: string, nowMs: number | undefined): Promise<void>;
+  /** The node belongs to another pool. */
+  moveNode(node: string, pool: string): Promise<void>;
+  /**
+   * Forgets tokens that ended before `tokensBeforeMs`; certificates that ended, and revocations of before,
+   * `certificatesBeforeMs`: as long as a certificate can be renewed, the hub must know that it was revoked.
+   */
+  prune(tokensBeforeMs: number, certificatesBeforeMs: number): Promise<void>;
 }

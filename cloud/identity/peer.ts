@@ -1,13 +1,16 @@
 /**
  * Who is at the other end of a connection. `socket.authorized` is not asked: on a resumed TLS 1.3 session Node
  * reports it as true even when no certificate was ever shown. The certificate itself is checked instead: signature
- * once per connection, dates and revocation at every question.
+ * once per connection, dates and standing at every question.
  */
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../protocol/env.ts';
-import { groups, nodeUserPrefix } from './authority.ts';
-import type { Roster } from './roster.ts';
+import { AppError } from '../../protocol/errors.ts';
+import { renewalGraceMs } from '../../protocol/renewal.ts';
+import { groups, issuedMsOf, nodeUserPrefix } from './authority.ts';
+import type { NodeCertificate } from './identity-store.ts';
+import type { Roster, Standing } from './roster.ts';
 
 export interface PeerIdentity {
   /** `system:node:NAME` of a node. */
@@ -17,18 +20,35 @@ export interface PeerIdentity {
   serial: string;
 }
 
+/** A node's certificate as it was shown. */
+export interface ShownNode {
+  node: string;
+  serial: string;
+  issuedMs: number;
+  notAfterMs: number;
+  /** SHA-256 of the key's SPKI, hexadecimal. */
+  keyHash: string;
+  /** SPKI in DER. */
+  publicKey: Buffer;
+  certificatePem: string;
+}
+
 interface Shown extends PeerIdentity {
   notBeforeMs: number;
   notAfterMs: number;
+  node: ShownNode | undefined;
 }
 
 const CLIENT_AUTHENTICATION = '1.3.6.1.5.5.7.3.2';
+/** A connection that was on its way when the next certificate was first used has arrived by then. */
+const SETTLED_MS = 60_000;
 
 export class Peers {
   readonly #clock: Clock;
   readonly #authority: X509Certificate;
   readonly #roster: Roster;
   readonly #shown = new WeakMap<TLSSocket, Shown | 'none'>();
+  #onFirstUse: (certificate: NodeCertificate) => void = () => {};
 
   constructor(clock: Clock, authorityPem: string, roster: Roster) {
     this.#clock = clock;
@@ -36,21 +56,85 @@ export class Peers {
     this.#roster = roster;
   }
 
-  /** Undefined for a peer without a certificate of ours, or with one that expired or was revoked. */
+  /** Hears of a renewed certificate that came for the first time; the roster has it as the current one already. */
+  onFirstUse(handler: (certificate: NodeCertificate) => void): void {
+    this.#onFirstUse = handler;
+  }
+
+  /** Undefined for a peer without a certificate of ours, or with one that ended, was revoked or is suspended. */
   identify(socket: TLSSocket): PeerIdentity | undefined {
     const shown = this.#shownBy(socket);
     if (shown === 'none') return undefined;
     const nowMs = this.#clock.now();
-    if (nowMs < shown.notBeforeMs || nowMs > shown.notAfterMs) return undefined;
-    const node = nodeOf(shown);
-    if (node !== undefined && !this.#roster.speaksFor(node, shown.serial)) return undefined;
+    if (nowMs > shown.notAfterMs) return undefined;
+    if (shown.node === undefined) {
+      if (nowMs < shown.notBeforeMs) return undefined;
+    } else {
+      // When it begins is not asked: this hub wrote that itself, and its clock was or is wrong.
+      const standing = this.#roster.standing(shown.node);
+      if (standing === 'successor') this.#promote(shown.node, nowMs);
+      else if (standing !== 'current') return undefined;
+    }
     return { user: shown.user, groups: shown.groups, serial: shown.serial };
+  }
+
+  /**
+   * The certificate that may be renewed: one that speaks for its node, or would if it had not ended within the grace.
+   * Errors: `E_IDENTITY_REFUSED`, `E_IDENTITY_CONFLICT`.
+   */
+  renewable(socket: TLSSocket): ShownNode {
+    const shown = this.#shownBy(socket);
+    const refusal = this.refusal(socket);
+    if (
+      shown === 'none' ||
+      shown.node === undefined ||
+      (refusal !== undefined && refusal.code !== 'E_IDENTITY_EXPIRED')
+    )
+      throw refusal ?? noNode();
+    return shown.node;
+  }
+
+  /** Why a terminal is not let in; undefined when it is. */
+  refusal(socket: TLSSocket): AppError | undefined {
+    const shown = this.#shownBy(socket);
+    if (shown === 'none' || shown.node === undefined) return noNode();
+    const { node, notAfterMs } = shown.node;
+    const standing = this.#roster.standing(shown.node);
+    if (standing !== 'current' && standing !== 'successor') return refusalOf(node, standing);
+    const overMs = this.#clock.now() - notAfterMs;
+    if (overMs <= 0) return undefined;
+    const ended = new Date(notAfterMs).toISOString();
+    if (overMs <= renewalGraceMs)
+      return new AppError('E_IDENTITY_EXPIRED', `the certificate of node ${node} ended at ${ended}: renew it`);
+    const graceDays = renewalGraceMs / (24 * 3_600_000);
+    return new AppError(
+      'E_IDENTITY_REFUSED',
+      `the certificate of node ${node} ended at ${ended}, more than ${graceDays} days ago: ${enrolAgain(node)}`,
+    );
+  }
+
+  /** The node of which somebody shows a certificate that its terminal has long replaced: a copy of an identity. */
+  copiedNode(socket: TLSSocket): string | undefined {
+    const shown = this.#shownBy(socket);
+    if (shown === 'none' || shown.node === undefined) return undefined;
+    if (this.#roster.standing(shown.node) !== 'superseded') return undefined;
+    const endedMs = this.#roster.known(shown.serial)?.revokedMs ?? Number.POSITIVE_INFINITY;
+    return this.#clock.now() - endedMs > SETTLED_MS ? shown.node.node : undefined;
   }
 
   /** The node whose certificate was shown, whether it still counts or not. */
   shownNode(socket: TLSSocket): string | undefined {
     const shown = this.#shownBy(socket);
-    return shown === 'none' ? undefined : nodeOf(shown);
+    return shown === 'none' ? undefined : shown.node?.node;
+  }
+
+  #promote(shown: ShownNode, nowMs: number): void {
+    const { publicKey: _, ...certificate } = shown;
+    const pool = this.#roster.current(shown.node)?.pool ?? '';
+    const promoted = this.#roster.successor(shown.node);
+    const first: NodeCertificate = promoted?.serial === shown.serial ? promoted : { ...certificate, pool };
+    this.#roster.promoted(first, nowMs);
+    this.#onFirstUse(first);
   }
 
   #shownBy(socket: TLSSocket): Shown | 'none' {
@@ -67,12 +151,17 @@ export class Peers {
     const subject = certificate.subject.split('\n').map((part) => part.split(/=(.*)/s));
     const user = subject.find(([key]) => key === 'CN')?.[1];
     if (user === undefined) return 'none';
-    return {
+    const identity = {
       user,
       groups: subject.filter(([key]) => key === 'O').map(([, value]) => value ?? ''),
       serial: certificate.serialNumber,
+    };
+    const name = nodeOf(identity);
+    return {
+      ...identity,
       notBeforeMs: certificate.validFromDate.getTime(),
       notAfterMs: certificate.validToDate.getTime(),
+      node: name === undefined ? undefined : shownNodeOf(name, certificate),
     };
   }
 }
@@ -85,4 +174,35 @@ export function nodeOf(identity: PeerIdentity | undefined): string | undefined {
 
 export function isAdministrator(identity: PeerIdentity | undefined): boolean {
   return identity?.groups.includes(groups.administrators) ?? false;
+}
+
+function shownNodeOf(node: string, certificate: X509Certificate): ShownNode {
+  const publicKey = certificate.publicKey.export({ type: 'spki', format: 'der' });
+  return {
+    node,
+    serial: certificate.serialNumber,
+    issuedMs: issuedMsOf(certificate),
+    notAfterMs: certificate.validToDate.getTime(),
+    keyHash: createHash('sha256').update(publicKey).digest('hex'),
+    publicKey,
+    certificatePem: certificate.toString(),
+  };
+}
+
+function noNode(): AppError {
+  return new AppError('E_IDENTITY_REFUSED', 'only a terminal with a certificate of this hub may do this');
+}
+
+function refusalOf(node: string, standing: Exclude<Standing, 'current' | 'successor'>): AppError {
+  if (standing === 'suspended')
+    return new AppError(
+      'E_IDENTITY_CONFLICT',
+      `two terminals use the identity of node ${node}, and none is let in until an operator decides: see "stile describe node ${node}"`,
+    );
+  const why = standing === 'superseded' ? 'was renewed, and the next one is in use' : 'was revoked or replaced';
+  return new AppError('E_IDENTITY_REFUSED', `the certificate of node ${node} ${why}: ${enrolAgain(node)}`);
+}
+
+function enrolAgain(node: string): string {
+  return `enrol it again with a token (stile token create --pool POOL --node ${node} --replace)`;
 }

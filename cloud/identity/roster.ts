@@ -1,46 +1,133 @@
 /**
  * The certificates of nodes, in memory: asked at every request and session, because a resumed TLS session proves
  * only what was true when its ticket was made.
+ *
+ *   (renewed) successor --first use--> current --successor used--> superseded
+ *                                      current --theft--> suspended --operator--> current
+ *                                      any --revoked, name taken by another terminal--> revoked
  */
 import type { IdentityStore, NodeCertificate } from './identity-store.ts';
 
+/** What a certificate that our authority signed counts for, its dates aside. */
+export type Standing =
+  /** Speaks for its node. */
+  | 'current'
+  /** Speaks for its node; with its first use the one before ends. */
+  | 'successor'
+  /** The terminal that has this one also has a later one, which was used: whoever shows this is another. */
+  | 'superseded'
+  /** Ended by an operator, or the name belongs to another terminal by now. */
+  | 'revoked'
+  /** Two terminals showed it; none of them is let in until an operator decides. */
+  | 'suspended';
+
+/** As much of a certificate as a standing needs. */
+export interface ShownCertificate {
+  serial: string;
+  node: string;
+  issuedMs: number;
+}
+
 export class Roster {
   readonly #bySerial = new Map<string, NodeCertificate>();
-  /** Node to the serial of its one certificate that is not revoked. */
+  /** Node to the serial of its one certificate that is not ended. */
   readonly #live = new Map<string, string>();
+  /** Node to the certificate that was given out and not used yet. */
+  readonly #successors = new Map<string, NodeCertificate>();
+  /** Node to when an operator ended it: older certificates end with it, also those that are not on the list. */
+  readonly #revocations = new Map<string, number>();
 
   static async load(store: IdentityStore): Promise<Roster> {
     const roster = new Roster();
     for (const certificate of await store.certificates()) roster.#keep(certificate);
+    for (const certificate of await store.successors()) roster.#successors.set(certificate.node, certificate);
+    for (const { node, revokedMs } of await store.revocations()) roster.#revocations.set(node, revokedMs);
     return roster;
   }
 
-  /** A new certificate takes the place of the node's earlier one. */
+  /** A new certificate takes the place of all that the name had. */
   enrolled(certificate: NodeCertificate): void {
-    this.revoked(certificate.node, certificate.issuedMs);
+    this.#end(certificate.node, { revokedMs: certificate.issuedMs });
+    this.#successors.delete(certificate.node);
+    this.#keep(certificate);
+  }
+
+  /** Given to the terminal that has the name; counts beside the current one until it is used. */
+  renewed(certificate: NodeCertificate): void {
+    this.#successors.set(certificate.node, certificate);
+  }
+
+  /** `certificate` was used for the first time: the one before ends. */
+  promoted(certificate: NodeCertificate, nowMs: number): void {
+    this.#end(certificate.node, { revokedMs: nowMs, successor: certificate.serial });
+    this.#successors.delete(certificate.node);
     this.#keep(certificate);
   }
 
   revoked(node: string, nowMs: number): void {
+    this.#end(node, { revokedMs: nowMs });
+    this.#successors.delete(node);
+    this.#revocations.set(node, nowMs);
+  }
+
+  /** Undefined: lifts the suspension. */
+  suspended(node: string, nowMs: number | undefined): void {
+    const current = this.current(node);
+    if (current === undefined) return;
+    const { suspendedMs: _, ...rest } = current;
+    this.#bySerial.set(current.serial, nowMs === undefined ? rest : { ...rest, suspendedMs: nowMs });
+  }
+
+  moved(node: string, pool: string): void {
+    const current = this.current(node);
+    if (current !== undefined) this.#bySerial.set(current.serial, { ...current, pool });
+    const successor = this.#successors.get(node);
+    if (successor !== undefined) this.#successors.set(node, { ...successor, pool });
+  }
+
+  current(node: string): NodeCertificate | undefined {
     const serial = this.#live.get(node);
-    const certificate = serial === undefined ? undefined : this.#bySerial.get(serial);
-    if (certificate !== undefined) this.#bySerial.set(certificate.serial, { ...certificate, revokedMs: nowMs });
-    this.#live.delete(node);
+    return serial === undefined ? undefined : this.#bySerial.get(serial);
+  }
+
+  successor(node: string): NodeCertificate | undefined {
+    return this.#successors.get(node);
+  }
+
+  known(serial: string): NodeCertificate | undefined {
+    return this.#bySerial.get(serial);
   }
 
   /**
-   * Whether a certificate that our authority signed still speaks for `node`. One that is not on the list was issued
-   * after the backup from which this hub was restored: it counts unless the name belongs to another by now.
+   * What a certificate that our authority signed counts for. One that is not on the list was issued after the backup
+   * from which this hub was restored: it counts when it is later than what the list has of its node.
    */
-  speaksFor(node: string, serial: string): boolean {
+  standing({ serial, node, issuedMs }: ShownCertificate): Standing {
     const known = this.#bySerial.get(serial);
-    if (known !== undefined) return known.revokedMs === undefined && known.node === node;
-    return !this.#live.has(node);
+    if (known !== undefined && known.node !== node) return 'revoked';
+    if (known?.revokedMs !== undefined) return known.successor === undefined ? 'revoked' : 'superseded';
+    const current = this.current(node);
+    if (current?.suspendedMs !== undefined) return 'suspended';
+    if (known !== undefined) return 'current';
+    if (this.#successors.get(node)?.serial === serial) return 'successor';
+    if (issuedMs <= (this.#revocations.get(node) ?? Number.NEGATIVE_INFINITY)) return 'revoked';
+    return current === undefined || issuedMs > current.issuedMs ? 'successor' : 'revoked';
   }
 
   /** Names of enrolled nodes. */
   nodes(): string[] {
     return [...this.#live.keys()].sort();
+  }
+
+  /** Names of nodes that are shut out until an operator decides. */
+  suspendedNodes(): string[] {
+    return this.nodes().filter((node) => this.current(node)?.suspendedMs !== undefined);
+  }
+
+  #end(node: string, how: Pick<NodeCertificate, 'revokedMs' | 'successor'>): void {
+    const current = this.current(node);
+    if (current !== undefined) this.#bySerial.set(current.serial, { ...current, ...how });
+    this.#live.delete(node);
   }
 
   #keep(certificate: NodeCertificate): void {

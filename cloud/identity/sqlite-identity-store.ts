@@ -1,6 +1,33 @@
 /** Identities in SQLite. The tables themselves hold the two rules: no use beyond the last, one live certificate a node. */
-import type { Database, Row } from '../../protocol/node/sqlite.ts';
-import type { Enrolment, EnrolmentResult, IdentityStore, NodeCertificate, TokenRecord } from './identity-store.ts';
+import type { Database, Row, Statement } from '../../protocol/node/sqlite.ts';
+import type {
+  Enrolment,
+  EnrolmentResult,
+  IdentityStore,
+  NodeCertificate,
+  Revocation,
+  TokenRecord,
+} from './identity-store.ts';
+
+/** The tables that renewal added; an older hub's file gets them, with the two columns, by `renewalMigration`. */
+const renewalTables: string[] = [
+  `CREATE TABLE node_successor (
+     node TEXT PRIMARY KEY,
+     serial TEXT NOT NULL,
+     pool TEXT NOT NULL,
+     key_hash TEXT NOT NULL,
+     certificate_pem TEXT NOT NULL,
+     issued_ms INTEGER NOT NULL,
+     not_after_ms INTEGER NOT NULL
+   ) STRICT`,
+  'CREATE TABLE node_revocation (node TEXT PRIMARY KEY, revoked_ms INTEGER NOT NULL) STRICT',
+];
+
+export const renewalMigration: string[] = [
+  'ALTER TABLE node_certificate ADD COLUMN successor TEXT',
+  'ALTER TABLE node_certificate ADD COLUMN suspended_ms INTEGER',
+  ...renewalTables,
+];
 
 export const identityTables: string[] = [
   `CREATE TABLE join_token (
@@ -22,9 +49,12 @@ export const identityTables: string[] = [
      certificate_pem TEXT NOT NULL,
      issued_ms INTEGER NOT NULL,
      not_after_ms INTEGER NOT NULL,
-     revoked_ms INTEGER
+     revoked_ms INTEGER,
+     successor TEXT,
+     suspended_ms INTEGER
    ) STRICT`,
   'CREATE UNIQUE INDEX node_certificate_live ON node_certificate (node) WHERE revoked_ms IS NULL',
+  ...renewalTables,
 ];
 
 export class SqliteIdentityStore implements IdentityStore {
@@ -77,17 +107,61 @@ export class SqliteIdentityStore implements IdentityStore {
     return (await this.#database.all('SELECT * FROM node_certificate')).map(certificateOf);
   }
 
-  revokeNode(node: string, nowMs: number): Promise<void> {
-    return this.#database.write([revocation(node, nowMs)]);
+  saveSuccessor(certificate: NodeCertificate): Promise<void> {
+    const { node, serial, pool, keyHash, certificatePem, issuedMs, notAfterMs } = certificate;
+    const sql = 'INSERT OR REPLACE INTO node_successor VALUES (?, ?, ?, ?, ?, ?, ?)';
+    return this.#database.write([{ sql, params: [node, serial, pool, keyHash, certificatePem, issuedMs, notAfterMs] }]);
   }
 
-  prune(beforeMs: number): Promise<void> {
+  async successors(): Promise<NodeCertificate[]> {
+    return (await this.#database.all('SELECT * FROM node_successor')).map(certificateOf);
+  }
+
+  promote(certificate: NodeCertificate, nowMs: number): Promise<void> {
+    const { serial, node } = certificate;
     return this.#database.write([
-      { sql: 'DELETE FROM join_token WHERE expires_ms < ?', params: [beforeMs] },
+      {
+        sql: 'UPDATE node_certificate SET revoked_ms = ?, successor = ? WHERE node = ? AND serial != ? AND revoked_ms IS NULL',
+        params: [nowMs, serial, node, serial],
+      },
+      { ...insertion(certificate), sql: `${insertion(certificate).sql} ON CONFLICT (serial) DO NOTHING` },
+      successorGone(node),
+    ]);
+  }
+
+  revokeNode(node: string, nowMs: number): Promise<void> {
+    return this.#database.write([
+      revocation(node, nowMs),
+      successorGone(node),
+      { sql: 'INSERT OR REPLACE INTO node_revocation VALUES (?, ?)', params: [node, nowMs] },
+    ]);
+  }
+
+  async revocations(): Promise<Revocation[]> {
+    const rows = await this.#database.all('SELECT node, revoked_ms FROM node_revocation');
+    return rows.map((row) => ({ node: row.node as string, revokedMs: row.revoked_ms as number }));
+  }
+
+  suspendNode(node: string, nowMs: number | undefined): Promise<void> {
+    const sql = 'UPDATE node_certificate SET suspended_ms = ? WHERE node = ? AND revoked_ms IS NULL';
+    return this.#database.write([{ sql, params: [nowMs ?? null, node] }]);
+  }
+
+  moveNode(node: string, pool: string): Promise<void> {
+    return this.#database.write([
+      { sql: 'UPDATE node_certificate SET pool = ? WHERE node = ? AND revoked_ms IS NULL', params: [pool, node] },
+      { sql: 'UPDATE node_successor SET pool = ? WHERE node = ?', params: [pool, node] },
+    ]);
+  }
+
+  prune(tokensBeforeMs: number, certificatesBeforeMs: number): Promise<void> {
+    return this.#database.write([
+      { sql: 'DELETE FROM join_token WHERE expires_ms < ?', params: [tokensBeforeMs] },
       {
         sql: 'DELETE FROM node_certificate WHERE revoked_ms IS NOT NULL AND not_after_ms < ?',
-        params: [beforeMs],
+        params: [certificatesBeforeMs],
       },
+      { sql: 'DELETE FROM node_revocation WHERE revoked_ms < ?', params: [certificatesBeforeMs] },
     ]);
   }
 
@@ -95,22 +169,33 @@ export class SqliteIdentityStore implements IdentityStore {
     const token = await this.token(tokenId);
     if (token === undefined || token.usesLeft <= 0) return 'token-used-up';
     if (!replace && (await this.currentCertificate(certificate.node)) !== undefined) return 'name-taken';
-    const { serial, node, pool, keyHash, certificatePem, issuedMs, notAfterMs } = certificate;
+    const { node } = certificate;
     await this.#database.write([
       { sql: 'UPDATE join_token SET uses_left = uses_left - 1 WHERE id = ?', params: [tokenId] },
       ...(replace ? [revocation(node, nowMs)] : []),
-      {
-        sql: 'INSERT INTO node_certificate VALUES (?, ?, ?, ?, ?, ?, ?, NULL)',
-        params: [serial, node, pool, keyHash, certificatePem, issuedMs, notAfterMs],
-      },
+      successorGone(node),
+      insertion(certificate),
     ]);
     return 'enrolled';
   }
 }
 
-function revocation(node: string, nowMs: number) {
+function revocation(node: string, nowMs: number): Statement {
   const sql = 'UPDATE node_certificate SET revoked_ms = ? WHERE node = ? AND revoked_ms IS NULL';
   return { sql, params: [nowMs, node] };
+}
+
+function successorGone(node: string): Statement {
+  return { sql: 'DELETE FROM node_successor WHERE node = ?', params: [node] };
+}
+
+function insertion(certificate: NodeCertificate): Statement {
+  const { serial, node, pool, keyHash, certificatePem, issuedMs, notAfterMs } = certificate;
+  return {
+    sql: `INSERT INTO node_certificate (serial, node, pool, key_hash, certificate_pem, issued_ms, not_after_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    params: [serial, node, pool, keyHash, certificatePem, issuedMs, notAfterMs],
+  };
 }
 
 function tokenOf(row: Row): TokenRecord {
@@ -136,6 +221,9 @@ function certificateOf(row: Row): NodeCertificate {
     certificatePem: row.certificate_pem as string,
     issuedMs: row.issued_ms as number,
     notAfterMs: row.not_after_ms as number,
-    ...(row.revoked_ms === null ? {} : { revokedMs: row.revoked_ms as number }),
+    // A row of `node_successor` has none of these.
+    ...(typeof row.revoked_ms === 'number' ? { revokedMs: row.revoked_ms } : {}),
+    ...(typeof row.successor === 'string' ? { successor: row.successor } : {}),
+    ...(typeof row.suspended_ms === 'number' ? { suspendedMs: row.suspended_ms } : {}),
   };
 }

@@ -4,6 +4,8 @@ import { checkNodeName } from '../../protocol/enrolment.ts';
 import { type Env, randomHex } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { formatJoinToken } from '../../protocol/join-token.ts';
+import { renewalGraceMs } from '../../protocol/renewal.ts';
+import { nodeLifeMs } from './authority.ts';
 import type { IdentityStore, TokenRecord } from './identity-store.ts';
 
 export interface TokenWish {
@@ -27,6 +29,8 @@ export const tokenUsesMax = 100_000;
 const TOKENS_MAX = 10_000;
 /** An ended token is remembered for so long, so that its bearer hears "expired" and not "unknown". */
 const ENDED_TOKEN_KEPT_MS = 7 * 24 * 3_600_000;
+/** No certificate of before can be renewed then, so nobody can show one that the hub must know as revoked. */
+const CERTIFICATES_KEPT_MS = nodeLifeMs + renewalGraceMs;
 
 export interface TokenPeers {
   store: IdentityStore;
@@ -49,7 +53,7 @@ export class Tokens {
     checkWish(wish);
     if (!(await this.#peers.poolExists(wish.pool))) throw poolMissing(wish.pool);
     const nowMs = this.#env.clock.now();
-    await this.#peers.store.prune(nowMs - ENDED_TOKEN_KEPT_MS);
+    await this.#peers.store.prune(nowMs - ENDED_TOKEN_KEPT_MS, nowMs - CERTIFICATES_KEPT_MS);
     if ((await this.#peers.store.tokens()).length >= TOKENS_MAX)
       throw new AppError('E_CONFLICT', `there are ${TOKENS_MAX} join tokens: delete some (stile token delete ID)`);
     const id = randomHex(this.#env.random, 6);

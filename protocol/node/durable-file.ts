@@ -36,6 +36,17 @@ export async function writeTwice(path: string, content: string | Uint8Array, mod
   await writeDurably(path, content, mode);
 }
 
+/** Removes `path` and its copy; nothing happens when there is neither. Errors: `E_STORE_FAILED`. */
+export async function removeTwice(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true });
+    await rm(copyOf(path), { force: true });
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    throw asAppError(error, 'E_STORE_FAILED', `cannot remove ${path}`);
+  }
+}
+
 /**
  * The contents of `path` and of its copy, those that can be read: a bad block under one does not lose the other.
  * Empty when there is neither. Errors: `E_STORE_FAILED` when something is there and none of it can be read.

@@ -1,9 +1,11 @@
-/** The terminal's first two requests, over `undici`. */
+/** The terminal's first two requests, and the one for its next certificate, over `undici`. */
 import { Agent, request } from 'undici';
 import { type EnrolAnswer, type EnrolRequest, enrolBodyBytesMax, readEnrolAnswer } from '../../protocol/enrolment.ts';
 import { AppError, asAppError, type ErrorCode, errorTable } from '../../protocol/errors.ts';
 import { pinnedConnector } from '../../protocol/node/pinned-tls.ts';
+import type { RenewRequest } from '../../protocol/renewal.ts';
 import type { EnrolFetcher } from './identity.ts';
+import type { RenewFetcher } from './own-identity.ts';
 
 const CONNECT_MS_MAX = 15_000;
 const ANSWER_MS_MAX = 30_000;
@@ -21,12 +23,24 @@ export const enrolOverHttps: EnrolFetcher = {
     exchange(
       hubUrl,
       pinnedConnector(() => ({ caPem })),
-      (agent) => sendRequest(hubUrl, agent, wish),
+      (agent) => sendRequest(hubUrl, agent, 'enrol', wish),
     ),
 };
 
-async function sendRequest(hubUrl: string, agent: Agent, wish: EnrolRequest): Promise<EnrolAnswer> {
-  const { statusCode, body } = await request(`${hubUrl}/stile/v1/enrol`, {
+export const renewOverHttps: RenewFetcher = (hubUrl, trust, wish) =>
+  exchange(
+    hubUrl,
+    pinnedConnector(() => trust),
+    (agent) => sendRequest(hubUrl, agent, 'renew', wish),
+  );
+
+async function sendRequest(
+  hubUrl: string,
+  agent: Agent,
+  what: 'enrol' | 'renew',
+  wish: EnrolRequest | RenewRequest,
+): Promise<EnrolAnswer> {
+  const { statusCode, body } = await request(`${hubUrl}/stile/v1/${what}`, {
     dispatcher: agent,
     method: 'POST',
     headers: { 'content-type': 'application/json' },

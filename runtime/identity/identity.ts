@@ -15,7 +15,7 @@ import {
 import type { Env } from '../../protocol/env.ts';
 import { AppError, asAppError } from '../../protocol/errors.ts';
 import { type JoinToken, parseJoinToken } from '../../protocol/join-token.ts';
-import { privateDirectory, readCopies, writeTwice } from '../../protocol/node/durable-file.ts';
+import { privateDirectory, readCopies, removeTwice, writeTwice } from '../../protocol/node/durable-file.ts';
 
 export interface Identity {
   name: string;
@@ -45,13 +45,15 @@ export interface EnrolFetcher {
 }
 
 /**
- * The identity kept in `dataDir`, or undefined when this terminal never joined.
+ * The identity kept in `dataDir`, or undefined when this terminal never joined. Of several whole pairs of key and
+ * certificate, as a power cut in the middle of a renewal leaves them, the latest counts.
  * Errors: `E_STORE_FAILED` when there is one and neither copy of some part can be read.
  */
 export async function loadIdentity(dataDir: string): Promise<Identity | undefined> {
   const files = filesOf(dataDir);
-  const [keys, certificates, authorities, facts] = await Promise.all([
+  const [keys, nextKeys, certificates, authorities, facts] = await Promise.all([
     readCopies(files.key),
+    readCopies(files.nextKey),
     readCopies(files.certificate),
     readCopies(files.authority),
     readCopies(files.facts),
@@ -59,11 +61,13 @@ export async function loadIdentity(dataDir: string): Promise<Identity | undefine
   // The facts are written last: without them the joining was not finished.
   if (facts.length === 0) return undefined;
   const fact = facts.map(parseFacts).find((candidate) => candidate !== undefined);
-  for (const keyPem of keys)
-    for (const certificatePem of certificates)
+  const pairs: Pick<Identity, 'keyPem' | 'certificatePem' | 'caPem'>[] = [];
+  for (const certificatePem of certificates)
+    for (const keyPem of [...keys, ...nextKeys])
       for (const caPem of authorities)
-        if (fact !== undefined && belongTogether(keyPem, certificatePem, caPem))
-          return { ...fact, keyPem, certificatePem, caPem };
+        if (belongTogether(keyPem, certificatePem, caPem)) pairs.push({ keyPem, certificatePem, caPem });
+  const [latest] = pairs.sort((one, other) => beginMs(other.certificatePem) - beginMs(one.certificatePem));
+  if (fact !== undefined && latest !== undefined) return { ...fact, ...latest };
   throw new AppError(
     'E_STORE_FAILED',
     `the identity in ${join(dataDir, 'identity')} is damaged, both copies: remove that directory and join again with a token made by "stile token create --pool POOL --node NAME --replace"`,
@@ -104,6 +108,47 @@ export async function enrol(env: Env, options: EnrolOptions, fetcher: EnrolFetch
   return identity;
 }
 
+/**
+ * The key of the next certificate: made and stored before it is first used, and the same one as long as it is not in
+ * use, so that asking again after a lost answer is harmless. Errors: `E_STORE_FAILED`.
+ */
+export async function nextKey(dataDir: string, identity: Identity): Promise<string> {
+  // The key in use may lie in this very file still.
+  await finishSwitch(dataDir, identity);
+  const path = filesOf(dataDir).nextKey;
+  const kept = (await readCopies(path)).find(isKey);
+  // The old one, when the power went before it could be put away.
+  if (kept !== undefined && kept !== identity.keyPem) return kept;
+  return newKey(path);
+}
+
+/** Whether `certificatePem` was made by the authority of `identity` for the key. */
+export function isOurs(identity: Identity, keyPem: string, certificatePem: string): boolean {
+  return belongTogether(keyPem, certificatePem, identity.caPem);
+}
+
+/**
+ * Puts `identity` in the place of the one that is kept, as `loadIdentity` gives it after a power cut at any moment: its
+ * key is kept as the next one, so the writing of the certificate is what switches. Asking twice is harmless.
+ */
+export async function switchIdentity(dataDir: string, identity: Identity): Promise<void> {
+  const files = filesOf(dataDir);
+  await writeTwice(files.certificate, identity.certificatePem);
+  await writeTwice(files.key, identity.keyPem);
+  await writeTwice(files.facts, factsText(identity));
+  await removeTwice(files.nextKey);
+}
+
+/** Finishes a switch that the power cut short; no write when there is nothing to finish. */
+export async function finishSwitch(dataDir: string, identity: Identity): Promise<void> {
+  const files = filesOf(dataDir);
+  const [keys, certificates] = await Promise.all([readCopies(files.key), readCopies(files.certificate)]);
+  const whole = (copies: string[], wanted: string) => copies.length === 2 && copies.every((copy) => copy === wanted);
+  if (whole(keys, identity.keyPem) && whole(certificates, identity.certificatePem)) return;
+  await writeTwice(files.certificate, identity.certificatePem);
+  await writeTwice(files.key, identity.keyPem);
+}
+
 /** Keeps a new list of where the hub is found, as the hub advertises it; an empty one is ignored. */
 export async function saveDestinations(
   dataDir: string,
@@ -133,7 +178,10 @@ async function ownKey(dataDir: string): Promise<string> {
   await privateDirectory(join(dataDir, 'identity'));
   const path = filesOf(dataDir).key;
   const kept = (await readCopies(path)).find(isKey);
-  if (kept !== undefined) return kept;
+  return kept ?? newKey(path);
+}
+
+async function newKey(path: string): Promise<string> {
   const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
   const keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   await writeTwice(path, keyPem);
@@ -184,6 +232,10 @@ function belongTogether(keyPem: string, certificatePem: string, caPem: string): 
   }
 }
 
+function beginMs(certificatePem: string): number {
+  return new X509Certificate(certificatePem).validFromDate.getTime();
+}
+
 function isKey(keyPem: string): boolean {
   try {
     return createPrivateKey(keyPem).asymmetricKeyType === 'ec';
@@ -206,6 +258,7 @@ function filesOf(dataDir: string) {
   const directory = join(dataDir, 'identity');
   return {
     key: join(directory, 'key.pem'),
+    nextKey: join(directory, 'next-key.pem'),
     certificate: join(directory, 'cert.pem'),
     authority: join(directory, 'ca.pem'),
     facts: join(directory, 'node.json'),

@@ -7,12 +7,13 @@
 import { backoffDelayMs } from '../../protocol/backoff.ts';
 import type { Channel, Dialer } from '../../protocol/channel.ts';
 import type { Env } from '../../protocol/env.ts';
-import { AppError, codeOf } from '../../protocol/errors.ts';
+import { AppError, asAppError, codeOf, type ErrorCode } from '../../protocol/errors.ts';
 import type { Json } from '../../protocol/kubernetes.ts';
 import { ReportSender } from '../../protocol/report-sender.ts';
 import { untilAborted } from '../../protocol/scope.ts';
 import { Wakeup } from '../../protocol/wakeup.ts';
 import type { NewEvent, NodeStore } from '../store/node-store.ts';
+import { type CertificateRenewal, RENEWAL_RETRY_MS, renewalDueInMs } from './certificate-renewal.ts';
 import { HubTime } from './hub-time.ts';
 import { type LinkConfig, NodeSession } from './node-session.ts';
 
@@ -23,7 +24,17 @@ export interface LinkPorts {
   onView(): void;
   /** The hub names the addresses at which it can be reached, best first. */
   onAdvertise?(destinations: readonly string[]): void;
+  /** Absent where nobody asks for certificates. */
+  renewal?: CertificateRenewal;
 }
+
+/** What the hub says to a terminal that it does not let in. */
+const refusals: ReadonlySet<ErrorCode> = new Set([
+  'E_IDENTITY_REFUSED',
+  'E_IDENTITY_EXPIRED',
+  'E_IDENTITY_CONFLICT',
+  'E_VERSION_UNSUPPORTED',
+]);
 
 export class Link {
   readonly #env: Env;
@@ -104,6 +115,7 @@ export class Link {
         time: this.#time,
         outbox: this.#outbox,
         onView: this.#ports.onView,
+        upkeep: (stop) => this.#renewInTime(stop),
         onLive: (advertise) => {
           wasLive = true;
           this.#live = true;
@@ -117,12 +129,38 @@ export class Link {
       const code = codeOf(error);
       if (code === 'E_INTERNAL') this.#env.log.error('link failed', { err: error });
       const app = error instanceof AppError ? error : new AppError('E_INTERNAL', String(error), { cause: error });
-      if (code === 'E_IDENTITY_REFUSED' || code === 'E_VERSION_UNSUPPORTED') this.#refused = app;
+      if (refusals.has(code)) this.#refused = app;
+      // Away for longer than the certificate lasted: it is good for the next one, and for nothing else.
+      if (code === 'E_IDENTITY_EXPIRED') return { wasLive, error: await this.#renewed() };
       return { wasLive, error: app };
     } finally {
       this.#live = false;
       this.#sender.offline();
       channel?.close('done');
+    }
+  }
+
+  /** Asks for the next certificate when two thirds of this one's life are over; ends the session when it is there. */
+  async #renewInTime(stop: AbortSignal): Promise<void> {
+    const { renewal } = this.#ports;
+    if (renewal === undefined) return;
+    const { clock, random } = this.#env;
+    await clock.sleep(renewalDueInMs(renewal.validity, this.#time.nowMs(), random.next()), stop);
+    for (;;) {
+      const outcome = await this.#renewed();
+      if (outcome.code === 'E_LINK_CLOSED') throw outcome;
+      await clock.sleep(Math.max(RENEWAL_RETRY_MS * (1 + random.next()), outcome.retryAfterMs ?? 0), stop);
+    }
+  }
+
+  /** How the asking ended, as the reason for which the connection ends: with a new certificate it is made anew. */
+  async #renewed(): Promise<AppError> {
+    try {
+      await this.#ports.renewal?.renew();
+      return new AppError('E_LINK_CLOSED', 'a new certificate takes over');
+    } catch (error) {
+      this.#env.log.warn('certificate not renewed', { err: error });
+      return asAppError(error, 'E_INTERNAL', 'the certificate cannot be renewed');
     }
   }
 }

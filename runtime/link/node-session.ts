@@ -32,6 +32,8 @@ export interface NodeSessionParts {
   outbox: Wakeup;
   onView(): void;
   onLive(advertise: readonly string[]): void;
+  /** Runs beside a live session; a rejection ends it. */
+  upkeep(stop: AbortSignal): Promise<void>;
 }
 
 export class NodeSession {
@@ -151,6 +153,7 @@ export class NodeSession {
     this.#env.log.info('link live', { incarnation: message.incarnation, freshHub });
     this.#parts.onLive(message.advertise);
     this.#scope.spawn((stop) => this.#report(stop));
+    this.#scope.spawn((stop) => this.#parts.upkeep(stop));
   }
 
   async #view(replica: ViewReplica, message: Parameters<ViewReplica['decide']>[0]): Promise<void> {

@@ -92,9 +92,51 @@ export function identityStoreContract(open: () => Promise<OpenedStore>): void {
     await opened.store.saveToken({ ...token, id: 'bbbbbbbbbbbb', expiresMs: 20_000 });
     await enrol('gate-1', '41');
     await enrol('gate-1', '42', true);
-    await opened.store.prune(10_000);
+    await opened.store.prune(10_000, 10_000);
     expect((await opened.store.tokens()).map(({ id }) => id)).toEqual(['bbbbbbbbbbbb']);
     expect((await opened.store.certificates()).map(({ serial }) => serial)).toEqual(['42']);
+  });
+
+  it('keeps a successor beside the current certificate until it is promoted', async () => {
+    await opened.store.saveToken(token);
+    await enrol('gate-1', '41');
+    await opened.store.saveSuccessor(certificate('gate-1', '42'));
+    await opened.store.saveSuccessor(certificate('gate-1', '43'));
+    expect(await opened.store.successors()).toEqual([certificate('gate-1', '43')]);
+    expect(await opened.store.currentCertificate('gate-1')).toMatchObject({ serial: '41' });
+    for (const nowMs of [4_000, 5_000]) await opened.store.promote(certificate('gate-1', '43'), nowMs);
+    expect(await opened.store.currentCertificate('gate-1')).toEqual(certificate('gate-1', '43'));
+    expect(await opened.store.successors()).toEqual([]);
+    const ended = (await opened.store.certificates()).find(({ serial }) => serial === '41');
+    expect(ended).toEqual({ ...certificate('gate-1', '41'), revokedMs: 4_000, successor: '43' });
+  });
+
+  it('remembers a revocation, of a node that it does not know too, and drops the successor', async () => {
+    await opened.store.saveToken(token);
+    await enrol('gate-1', '41');
+    await opened.store.saveSuccessor(certificate('gate-1', '42'));
+    await opened.store.revokeNode('gate-1', 3_000);
+    await opened.store.revokeNode('gate-9', 4_000);
+    expect(await opened.store.successors()).toEqual([]);
+    const revocations = (await opened.store.revocations()).map(({ node, revokedMs }) => [node, revokedMs]);
+    expect(revocations.toSorted()).toEqual([
+      ['gate-1', 3_000],
+      ['gate-9', 4_000],
+    ]);
+    await opened.store.prune(0, 3_500);
+    expect(await opened.store.revocations()).toEqual([{ node: 'gate-9', revokedMs: 4_000 }]);
+  });
+
+  it('suspends and lets in again, and moves a node with what it will have next', async () => {
+    await opened.store.saveToken(token);
+    await enrol('gate-1', '41');
+    await opened.store.saveSuccessor(certificate('gate-1', '42'));
+    await opened.store.suspendNode('gate-1', 3_000);
+    expect(await opened.store.currentCertificate('gate-1')).toMatchObject({ suspendedMs: 3_000 });
+    await opened.store.suspendNode('gate-1', undefined);
+    await opened.store.moveNode('gate-1', 'ningbo');
+    expect(await opened.store.currentCertificate('gate-1')).toEqual({ ...certificate('gate-1', '41'), pool: 'ningbo' });
+    expect(await opened.store.successors()).toEqual([{ ...certificate('gate-1', '42'), pool: 'ningbo' }]);
   });
 
   it('says whether there was a token to delete', async () => {

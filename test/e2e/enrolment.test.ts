@@ -199,7 +199,7 @@ describe('a terminal that takes a name', () => {
 
   it('finds its name free after the node was revoked', async () => {
     const old = await joinAs(await makeToken());
-    await hub.enrolments.revoke('gate-1');
+    await hub.identities.revoke('gate-1');
     expect(await blobStatus(old)).toBe(403);
     const identity = await joinAs(await makeToken(), 'gate-1', { dir: 'new-card' });
     expect(await blobStatus(identity)).toBe(404);

@@ -115,7 +115,7 @@ describe('a TLS ticket of a session', () => {
   it('does not outlive a revocation, restart or not', async () => {
     const dialer = dialerOf(await joinNode());
     await ticketed(dialer);
-    await hub.enrolments.revoke('gate-1');
+    await hub.identities.revoke('gate-1');
     await expect(dial(dialer)).rejects.toMatchObject({ code: 'E_IDENTITY_REFUSED' });
     await restart();
     await expect(dial(dialer)).rejects.toMatchObject({ code: 'E_IDENTITY_REFUSED' });

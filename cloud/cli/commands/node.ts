@@ -1,4 +1,4 @@
-/** `stile node cordon|uncordon|session`: whether new pods may come to a terminal, and what its connection carries. */
+/** `stile node cordon|uncordon|session|revoke|resume|move`: a terminal as a whole, and its connection. */
 import type { Node } from '../../../protocol/kubernetes.ts';
 import type { ConnectionOptions, World } from '../ports.ts';
 import { jsonText, type Output, yamlText } from '../print.ts';
@@ -65,4 +65,51 @@ export async function showSession(
   const lines = alignedLines([['SECTION', 'REVISION', 'ACKNOWLEDGED', 'DIGEST'], ...rows]);
   world.terminal.out(`${lines.join('\n')}\n`);
   world.terminal.tell(`sent ${report.bytesSent} B, received ${report.bytesReceived} B on this connection`);
+}
+
+/** What is decided about the identity of a terminal. */
+export type NodeDecision = 'revoke' | 'resume';
+
+const decided: Record<NodeDecision, string> = {
+  revoke: 'revoked: its terminal is let in never again',
+  resume: 'resumed: its terminal is let in again',
+};
+
+export async function decideNodes(
+  world: World,
+  names: readonly string[],
+  decision: NodeDecision,
+  options: ConnectionOptions,
+): Promise<void> {
+  const connection = await world.connect(options);
+  for (const name of names) {
+    try {
+      await connection.hub.send({ method: 'POST', path: `/stile/v1/nodes/${encodeURIComponent(name)}/${decision}` });
+      world.terminal.out(`node/${name} ${decided[decision]}\n`);
+      if (decision === 'revoke')
+        world.terminal.tell(`  its name is free: stile token create --pool POOL --node ${name} --replace`);
+    } catch (error) {
+      if (names.length === 1) throw error;
+      world.report(error);
+    }
+  }
+}
+
+/** Puts terminals into another pool; what they run follows the pool's workloads. */
+export async function moveNodes(
+  world: World,
+  names: readonly string[],
+  options: ConnectionOptions & { pool: string },
+): Promise<void> {
+  const connection = await world.connect(options);
+  for (const name of names) {
+    try {
+      const path = `/stile/v1/nodes/${encodeURIComponent(name)}/move`;
+      await connection.hub.send({ method: 'POST', path, json: { pool: options.pool } });
+      world.terminal.out(`node/${name} moved to pool ${options.pool}\n`);
+    } catch (error) {
+      if (names.length === 1) throw error;
+      world.report(error);
+    }
+  }
 }

@@ -139,7 +139,7 @@ describe('TLS sessions', () => {
   it('do not outlive a revocation', async () => {
     const node = await joinNode();
     const { session } = await who(node);
-    await hub.enrolments.revoke('gate-1');
+    await hub.identities.revoke('gate-1');
     expect(await who(node, session)).toMatchObject({ resumed: true, identity: null });
   });
 
@@ -186,7 +186,7 @@ describe('TLS sessions', () => {
     const closed = new Promise((resolve) => socket.once('close', resolve));
     socket.on('error', () => {});
     socket.resume();
-    await hub.enrolments.revoke('gate-1');
+    await hub.identities.revoke('gate-1');
     await closed;
     expect(socket.destroyed).toBe(true);
   });

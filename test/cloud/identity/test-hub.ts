@@ -5,13 +5,12 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { sessionUpgrade } from '../../../cloud/hub/session-upgrade.ts';
 import { administratorCertificate, openAuthority, serverCertificate } from '../../../cloud/identity/authority-files.ts';
-import { identityEndpoints } from '../../../cloud/identity/endpoints.ts';
-import { Enrolments, type Registration } from '../../../cloud/identity/enrolment.ts';
+import type { Registration } from '../../../cloud/identity/enrolment.ts';
+import { openIdentityDesk } from '../../../cloud/identity/identity-desk.ts';
 import { openListener } from '../../../cloud/identity/listener.ts';
 import { Peers } from '../../../cloud/identity/peer.ts';
 import { Roster } from '../../../cloud/identity/roster.ts';
 import { identityTables, SqliteIdentityStore } from '../../../cloud/identity/sqlite-identity-store.ts';
-import { Tokens } from '../../../cloud/identity/tokens.ts';
 import { BlobFiles } from '../../../cloud/images/blob-files.ts';
 import { imageEndpoints } from '../../../cloud/images/endpoints.ts';
 import { hubHttp } from '../../../cloud/images/hub-http.ts';
@@ -62,17 +61,28 @@ export async function startTestHub(options: TestHubOptions) {
     certificate: () => serverCertificate(env, authority, dataDir, options.names ?? []),
   });
   const address = `${host}:${listener.port}`;
-  const enrolments = new Enrolments(env, {
+  const decisions: string[] = [];
+  const desk = openIdentityDesk(env, {
     authority,
     store,
     roster,
+    peers,
+    listener,
     poolExists,
+    nodeExists: async (node) => registrations.some(({ name }) => name === node),
     registerNode: async (registration) => void registrations.push(registration),
     onReplaced: (node) => listener.dropRevoked(node),
+    onRevoked: (node) => listener.dropRevoked(node),
+    onSuspended: async (node, evidence) => {
+      decisions.push(`suspended ${node}: ${evidence}`);
+      listener.dropRevoked(node);
+    },
+    onResumed: async (node) => void decisions.push(`resumed ${node}`),
+    relabel: async (node, pool) => void decisions.push(`${node} to ${pool}`),
+    audit: (record) => void decisions.push(`${record.verb} by ${record.user}: ${record.outcome}`),
     destinations: () => options.destinations ?? [address],
   });
-  const tokens = new Tokens(env, { store, caFingerprint: authority.fingerprint, poolExists });
-  listener.handle('/stile/v1/', identityEndpoints(env, { authorityPem: authority.certificatePem, enrolments, tokens }));
+  const { enrolments, tokens, identities } = desk;
   const images = await ImageStore.open(env, await BlobFiles.open(dataDir), new SqliteImageTags(database));
   listener.handle('/stile/v1/', imageEndpoints(env, images));
   const acceptor = new WebSocketAcceptor();
@@ -80,7 +90,12 @@ export async function startTestHub(options: TestHubOptions) {
   const sessions: { node: string; channel: Channel; resumed: boolean }[] = [];
   listener.upgrade(SESSION_PATH, (request, ...rest) => {
     const resumed = (request.socket as TLSSocket).isSessionReused();
-    sessionUpgrade(acceptor, (channel, node) => void sessions.push({ node, channel, resumed }))(request, ...rest);
+    sessionUpgrade({
+      acceptor,
+      peers,
+      accept: (channel, node) => void sessions.push({ node, channel, resumed }),
+      onCopied: (node) => identities.suspect(node, 'an old certificate'),
+    })(request, ...rest);
   });
   const administrator = await administratorCertificate(env, authority, dataDir);
   const http = hubHttp({ server: `https://${address}`, caPem: authority.certificatePem, ...administrator });
@@ -91,7 +106,10 @@ export async function startTestHub(options: TestHubOptions) {
     authority,
     listener,
     enrolments,
+    identities,
     tokens,
+    /** What was decided about nodes, in words. */
+    decisions,
     store,
     roster,
     images,
@@ -103,6 +121,7 @@ export async function startTestHub(options: TestHubOptions) {
     stop: async () => {
       await http.close();
       acceptor.close();
+      await desk.stop();
       await listener.close();
       await database.close();
     },
