@@ -184,10 +184,8 @@ interface Parts {
 }
 
 /** Runs until SIGTERM or SIGINT, then ends pods and link in order. A second signal ends at once. */
-async function serve(
-  env: Env,
-  { dataDir, podUsers, own, trust, machine, images, store, journal }: Parts,
-): Promise<void> {
+async function serve(env: Env, parts: Parts): Promise<void> {
+  const { dataDir, podUsers, own, trust, machine, images, store, journal } = parts;
   const stopping = new AbortController();
   const engineArguments = isSea() ? ['run-js'] : [process.argv[1]!, 'run-js'];
   const engine = { file: process.execPath, args: engineArguments, packed: isSea() };

@@ -36,6 +36,7 @@ const travellingErrors = [
   'E_LINK_BUSY',
   'E_LINK_REPLACED',
   'E_IDENTITY_REFUSED',
+  'E_IDENTITY_CONFLICT',
   'E_CANCELLED',
 ] as const satisfies readonly ErrorCode[];
 
