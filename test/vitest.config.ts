@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** Suites that start whole programs: one file at a time, so that two cores suffice and nobody waits for the other. */
+/** Suites that start whole programs: after the parts, so that nobody waits for a core in vain. */
 const wholePrograms = ['test/e2e/**/*.test.ts', 'test/faults/**/*.test.ts', 'test/cloud/cli/**/*.test.ts'];
 
 export default defineConfig({
@@ -26,7 +26,7 @@ export default defineConfig({
         test: {
           name: 'programs',
           include: wholePrograms,
-          maxWorkers: 1,
+          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
