@@ -5,13 +5,16 @@ import { resolve } from 'node:path';
 import { isSea } from 'node:sea';
 import type { Env } from '../protocol/env.ts';
 import { AppError, asAppError, codeOf } from '../protocol/errors.ts';
+import type { Condition } from '../protocol/kubernetes.ts';
 import { systemClock } from '../protocol/node/clock.ts';
 import { createLog } from '../protocol/node/log.ts';
 import type { PinnedTrust } from '../protocol/node/pinned-tls.ts';
 import { systemRandom } from '../protocol/node/random.ts';
 import { tellServiceManager } from '../protocol/node/service-manager.ts';
+import { isDiskFull } from '../protocol/node/sqlite.ts';
 import { webSocketDialer } from '../protocol/node/websocket.ts';
 import { programVersion } from '../protocol/program-version.ts';
+import { Scope } from '../protocol/scope.ts';
 import { type Arguments, parseArguments, usage } from './arguments.ts';
 import { check } from './check/check.ts';
 import { ControlServer, type Controls } from './control/control-server.ts';
@@ -34,9 +37,15 @@ import {
 } from './machine.ts';
 import { runJs } from './main-js.ts';
 import { install, uninstall } from './service/service.ts';
+import { watchWear } from './store/flash-wear.ts';
+import { upkeepOf } from './store/good-copy.ts';
 import { NodeStore } from './store/node-store.ts';
 import { openStore, recoveryCondition, suspectStore } from './store/recovery.ts';
+import { ReserveFile } from './store/reserve-file.ts';
+import { ReservedJournal } from './store/reserved-journal.ts';
 import type { SqliteJournal } from './store/sqlite-journal.ts';
+import { careDefaults, careForStore } from './store/store-care.ts';
+import { writeCounters } from './store/write-counters.ts';
 import { parseSubCommand, type SubCommand, subCommandUsage } from './sub-commands.ts';
 import { Terminal } from './terminal.ts';
 import { CgroupTree, cgroupTreeDefaults } from './workloads/cgroups.ts';
@@ -85,7 +94,8 @@ async function runTerminal(options: Arguments): Promise<void> {
     const { identity, machine } = await identify(env, options, dataDir);
     const own = new OwnIdentity(env, { dataDir, identity, given: hostOf(options.hub), renew: renewOverHttps });
     await own.mend();
-    const store = await NodeStore.open(env.clock, journal);
+    const reserved = new ReservedJournal(env, { journal, reserve: new ReserveFile(dataDir), isFull: isDiskFull });
+    const store = await NodeStore.open(env.clock, reserved);
     const trust = () => ({ ...own.current, timeFloorMs: () => store.state.timeFloorMs });
     const images = await ImageStore.open(env, {
       dataDir,
@@ -95,7 +105,7 @@ async function runTerminal(options: Arguments): Promise<void> {
     });
     try {
       const { podUsers } = options;
-      await serve(env, { dataDir, podUsers, own, trust, machine, images, store, journal });
+      await serve(env, { dataDir, podUsers, own, trust, machine, images, store, journal, reserved });
     } finally {
       await images.close();
     }
@@ -180,12 +190,13 @@ interface Parts {
   machine: Machine;
   images: ImageStore;
   journal: SqliteJournal;
+  reserved: ReservedJournal;
   store: NodeStore;
 }
 
 /** Runs until SIGTERM or SIGINT, then ends pods and link in order. A second signal ends at once. */
 async function serve(env: Env, parts: Parts): Promise<void> {
-  const { dataDir, podUsers, own, trust, machine, images, store, journal } = parts;
+  const { dataDir, podUsers, own, trust, machine, images, store, journal, reserved } = parts;
   const stopping = new AbortController();
   const engineArguments = isSea() ? ['run-js'] : [process.argv[1]!, 'run-js'];
   const engine = { file: process.execPath, args: engineArguments, packed: isSea() };
@@ -225,9 +236,6 @@ async function serve(env: Env, parts: Parts): Promise<void> {
     },
     (error) => stopping.abort(error),
   );
-  const recovered = recoveryCondition(journal.recovery, env.clock.now());
-  if (recovered !== undefined) terminal.nodeCondition(recovered);
-  journal.onDamage((error) => stopping.abort(error));
   const onSignal = (signal: NodeJS.Signals) => {
     if (stopping.signal.aborted) process.exit(1);
     env.log.info('stopping', { signal });
@@ -236,13 +244,16 @@ async function serve(env: Env, parts: Parts): Promise<void> {
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
   const controls = controlsOf(terminal, files, journal, store);
   let attendance: Attendance | undefined;
+  let care: Scope | undefined;
   try {
     await terminal.start();
+    care = watchStore(env, { journal, reserved, store, dataDir, terminal }, (error) => stopping.abort(error));
     attendance = await attend(env, dataDir, controls);
     env.log.info('started', { node: own.current.name, version: programVersion, dataDir });
     await new Promise<void>((done) => stopping.signal.addEventListener('abort', () => done(), { once: true }));
   } finally {
     await attendance?.control?.close();
+    await care?.stop();
     // Pods do not end because their records cannot be read: the next start adopts them.
     await terminal.stop({ keepPods: codeOf(stopping.signal.reason) === 'E_STORE_DAMAGED' });
     // To the last: an end in order takes as long as the pods' grace, and is no hang.
@@ -252,6 +263,35 @@ async function serve(env: Env, parts: Parts): Promise<void> {
   }
   const { reason } = stopping.signal;
   if (!(reason instanceof AppError && reason.code === 'E_CANCELLED')) throw reason;
+}
+
+/** Tells how the store was found; checks, copies and counts until the scope is stopped. `onFailure` hears of damage. */
+function watchStore(
+  env: Env,
+  {
+    journal,
+    reserved,
+    store,
+    dataDir,
+    terminal,
+  }: Pick<Parts, 'journal' | 'reserved' | 'store' | 'dataDir'> & { terminal: Terminal },
+  onFailure: (error: unknown) => void,
+): Scope {
+  const scope = new Scope(env.clock, onFailure);
+  journal.onDamage(onFailure);
+  const recovered = recoveryCondition(journal.recovery, env.clock.now());
+  if (recovered !== undefined) terminal.nodeCondition(recovered);
+  const nowMs = () => Math.max(env.clock.now(), store.state.timeFloorMs);
+  const wear = {
+    kept: journal.kept('wear'),
+    counters: () => writeCounters(journal),
+    keep: (record: string) => journal.keep('wear', record),
+    tell: (condition: Condition) => terminal.nodeCondition(condition),
+  };
+  scope.spawn((signal) => careForStore(env, upkeepOf(journal, dataDir), { config: careDefaults, nowMs, signal }));
+  scope.spawn((signal) => watchWear(env, wear, signal));
+  scope.spawn((signal) => reserved.run(signal));
+  return scope;
 }
 
 function controlsOf(terminal: Terminal, files: PodDirectories, journal: SqliteJournal, store: NodeStore): Controls {

@@ -80,6 +80,16 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
+/** Makes the content of `path` durable. */
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
 /** A directory for its owner alone. Errors: `E_STORE_FAILED`. */
 export async function privateDirectory(path: string): Promise<void> {
   try {

@@ -11,12 +11,12 @@
  *
  * A cut at any point leaves the marker, and the next start does all of it again.
  */
-import { copyFile, open, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Env, randomHex } from '../../protocol/env.ts';
 import { AppError, codeOf } from '../../protocol/errors.ts';
 import type { Condition, Json } from '../../protocol/kubernetes.ts';
-import { readIfPresent, syncDirectory, writeDurably } from '../../protocol/node/durable-file.ts';
+import { readIfPresent, syncDirectory, syncFile, writeDurably } from '../../protocol/node/durable-file.ts';
 import { type Recovery, SqliteJournal } from './sqlite-journal.ts';
 
 /** The type of an event that becomes a core/v1 Event at the hub. */
@@ -211,13 +211,4 @@ async function removeDatabase(path: string): Promise<void> {
 /** Bytes of a file; 0 when there is none. */
 async function sizeOf(path: string): Promise<number> {
   return (await stat(path).catch(() => undefined))?.size ?? 0;
-}
-
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r+');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

@@ -2,16 +2,19 @@
  * Goal: a terminal whose store is damaged starts, is the same terminal, runs every pod once and says what happened.
  * Method: a hub and a terminal as processes, the terminal's file spoilt between two lives.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Condition, KubeObject, Node } from '../../protocol/kubernetes.ts';
 import { Database } from '../../protocol/node/sqlite.ts';
+import { IDLE_BYTES_PER_DAY_MAX } from '../../runtime/store/flash-wear.ts';
 import { nodeSchema } from '../../runtime/store/sqlite-journal.ts';
 import { House } from '../house/house.ts';
 import { HubClient } from '../house/hub-client.ts';
 import { create, deployment, paths, processesOf, pushProgram, runningPods } from '../house/workload.ts';
 
 const NODE = 's-1';
+/** Long enough for anything that happens each few seconds. */
+const IDLE_MS = 25_000;
 const house = new House();
 let client: HubClient;
 
@@ -81,3 +84,18 @@ test('a store that is lost with the terminal killed: pods are started again, non
   await expectOnceEach('StoreLost');
   await house.waitFor('the event', async () => (await warnings('StoreLost')).length === 1);
 });
+
+test('an idle terminal stays within its budget of flash writes', async () => {
+  // What a start brings is over, the reserve and the first copy included.
+  await house.waitFor('the reserve', () => existsSync(file('reserve')));
+  await pause(5_000);
+  const { pid } = house.terminals.get(NODE)!.child;
+  const written = () => Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))![1]);
+  const before = written();
+  await pause(IDLE_MS);
+  const perDay = ((written() - before) * 24 * 3_600_000) / IDLE_MS;
+  // Besides: the record of wear, the time floor, one check and one copy a day.
+  expect(perDay + 64 * 1024 + statSync(file('state.db')).size).toBeLessThan(IDLE_BYTES_PER_DAY_MAX);
+});
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -183,7 +183,9 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/main.ts', reason: 'the runtime process: arguments, environment, exit code' },
   { path: 'runtime/packaging/', reason: 'makes the executable: files and tools of the build' },
   { path: 'runtime/service/', reason: 'makes the runtime a service of this machine' },
+  { path: 'runtime/store/good-copy.ts', reason: 'the last good copy as a file' },
   { path: 'runtime/store/recovery.ts', reason: 'the files of the store' },
+  { path: 'runtime/store/reserve-file.ts', reason: 'the reserve as a file' },
   { path: 'runtime/store/sqlite-journal.ts', reason: 'the state in its SQLite file' },
   { path: 'runtime/workloads/atomic-volume.ts', reason: 'volumes as files' },
   { path: 'runtime/workloads/cgroups.ts', reason: 'limits by the kernel, whose files they are' },
@@ -197,6 +199,7 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/workloads/prober.ts', reason: 'asks pods over HTTP and TCP and by commands' },
   { path: 'runtime/workloads/processes.ts', reason: 'starts and signals child processes' },
   { path: 'runtime/workloads/root-view.ts', reason: "links of a container's view" },
+  { path: 'runtime/store/write-counters.ts', reason: 'reads /proc/self/io' },
   { path: 'runtime/workloads/strays.ts', reason: 'looks for processes in /proc and kills them' },
   { path: 'runtime/workloads/termination-message.ts', reason: 'last words of containers as files' },
 ];

@@ -1,0 +1,54 @@
+/** The reserve as a file of zeros that really occupies the disk. */
+import { open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Reserve } from './reserved-journal.ts';
+
+/** Enough for the log of the database (some 4 MB before it is folded in) and as much growth of the file. */
+export const RESERVE_BYTES = 8 * 1024 * 1024;
+/** So much must be free beside the reserve before it is made: else it would be spent again at once. */
+const FREE_BYTES_MIN = 2 * 1024 * 1024;
+const CHUNK_BYTES = 256 * 1024;
+
+export class ReserveFile implements Reserve {
+  readonly #directory: string;
+  readonly #bytes: number;
+
+  constructor(directory: string, bytes = RESERVE_BYTES) {
+    this.#directory = directory;
+    this.#bytes = bytes;
+  }
+
+  get path(): string {
+    return join(this.#directory, 'reserve');
+  }
+
+  async release(): Promise<void> {
+    await rm(this.path, { force: true });
+  }
+
+  async hold(): Promise<boolean> {
+    if ((await stat(this.path).catch(() => undefined))?.size === this.#bytes) return true;
+    try {
+      const { bavail, bsize } = await statfs(this.#directory);
+      if (bavail * bsize < this.#bytes + FREE_BYTES_MIN) return false;
+      await this.#make();
+      return true;
+    } catch {
+      // No room, no inode or no writing at all: the reserve is not there, which is all that is asked.
+      await rm(`${this.path}.new`, { force: true }).catch(() => {});
+      return false;
+    }
+  }
+
+  async #make(): Promise<void> {
+    const file = await open(`${this.path}.new`, 'w', 0o600);
+    try {
+      for (let at = 0; at < this.#bytes; at += CHUNK_BYTES)
+        await file.write(Buffer.alloc(Math.min(CHUNK_BYTES, this.#bytes - at)));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(`${this.path}.new`, this.path);
+  }
+}
