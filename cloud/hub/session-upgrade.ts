@@ -22,7 +22,11 @@ export function sessionUpgrade({ acceptor, peers, accept, onCopied }: SessionDoo
     const copied = peers.copiedNode(shown);
     if (copied !== undefined) onCopied(copied);
     const refused =
-      peers.refusal(shown) ?? new AppError('E_IDENTITY_REFUSED', 'only a terminal with a certificate may do this');
+      peers.refusal(shown) ??
+      new AppError(
+        'E_IDENTITY_REFUSED',
+        'only a terminal that joined this hub may open a session: join it with a token (stile token create)',
+      );
     const body = JSON.stringify(errorBody(refused));
     const status = errorTable[refused.code].http;
     socket.end(
