@@ -1,10 +1,10 @@
 /** From an HTTP upgrade to a session: only a terminal whose certificate counts now gets a channel. */
 import type { TLSSocket } from 'node:tls';
 import type { Channel } from '../../protocol/channel.ts';
-import { AppError, errorBody, errorTable } from '../../protocol/errors.ts';
+import { errorBody, errorTable } from '../../protocol/errors.ts';
 import type { WebSocketAcceptor } from '../../protocol/node/websocket.ts';
 import type { UpgradeHandler } from '../identity/listener.ts';
-import { nodeOf, type Peers } from '../identity/peer.ts';
+import { nodeOf, noNode, type Peers } from '../identity/peer.ts';
 
 export interface SessionDoor {
   acceptor: WebSocketAcceptor;
@@ -21,12 +21,7 @@ export function sessionUpgrade({ acceptor, peers, accept, onCopied }: SessionDoo
     const shown = request.socket as TLSSocket;
     const copied = peers.copiedNode(shown);
     if (copied !== undefined) onCopied(copied);
-    const refused =
-      peers.refusal(shown) ??
-      new AppError(
-        'E_IDENTITY_REFUSED',
-        'only a terminal that joined this hub may open a session: join it with a token (stile token create)',
-      );
+    const refused = peers.refusal(shown) ?? noNode();
     const body = JSON.stringify(errorBody(refused));
     const status = errorTable[refused.code].http;
     socket.end(

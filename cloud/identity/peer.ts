@@ -189,8 +189,12 @@ function shownNodeOf(node: string, certificate: X509Certificate): ShownNode {
   };
 }
 
-function noNode(): AppError {
-  return new AppError('E_IDENTITY_REFUSED', 'only a terminal with a certificate of this hub may do this');
+/** For somebody who shows no certificate of a terminal. */
+export function noNode(): AppError {
+  return new AppError(
+    'E_IDENTITY_REFUSED',
+    'only a terminal that joined this hub may do this: join it with a token (stile token create)',
+  );
 }
 
 function refusalOf(node: string, standing: Exclude<Standing, 'current' | 'successor'>): AppError {
