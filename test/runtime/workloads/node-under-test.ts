@@ -141,7 +141,7 @@ export class NodeUnderTest {
     await this.supervisor.stop({ keepPods: true });
     this.#processes.close();
     await endChildrenOf(this.directory);
-    await rm(this.directory, { recursive: true, force: true });
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 }
 
