@@ -61,23 +61,31 @@ function inSmallFileSystem(): string {
   return execFileSync('unshare', ['-m', 'sh', '-c', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-it('a real full file system: records come through, events are refused, room brings everything back', () => {
+/** Mounting needs root; the mount ends with its namespace. */
+function mayMount(): boolean {
   try {
     execFileSync('unshare', ['-m', 'sh', '-c', 'mount -t tmpfs tmpfs /mnt'], { stdio: 'ignore' });
+    return true;
   } catch {
-    process.stderr.write('full disk: this user may not mount, the simulated one above is all that was tried\n');
-    return;
+    process.stderr.write('a real full disk is not tested: it needs a user who may mount (root)\n');
+    return false;
   }
-  const output = inSmallFileSystem();
-  expect(JSON.parse(output)).toEqual({
-    held: true,
-    filled: 'ENOSPC',
-    event: 'E_OUTBOX_FULL',
-    record: 'ok',
-    spent: true,
-    eventWhileSpent: 'E_OUTBOX_FULL',
-    recovered: true,
-    eventAfter: 'ok',
-    kept: 1,
-  });
-});
+}
+
+it.skipIf(!mayMount())(
+  'a real full file system: records come through, events are refused, room brings all back',
+  () => {
+    const output = inSmallFileSystem();
+    expect(JSON.parse(output)).toEqual({
+      held: true,
+      filled: 'ENOSPC',
+      event: 'E_OUTBOX_FULL',
+      record: 'ok',
+      spent: true,
+      eventWhileSpent: 'E_OUTBOX_FULL',
+      recovered: true,
+      eventAfter: 'ok',
+      kept: 1,
+    });
+  },
+);
