@@ -92,6 +92,12 @@ export const errorTable = {
   E_FORBIDDEN: { wire: 103, retry: 'never', http: 403 },
   /** The terminal that has to do it is away; it is done when it returns. */
   E_NODE_OFFLINE: { wire: 104, retry: 'later', http: 503 },
+  /** The caller did not prove who it is. */
+  E_UNAUTHORIZED: { wire: 105, retry: 'never', http: 401 },
+  /** The caller has as much under way as it may. */
+  E_TOO_MANY: { wire: 106, retry: 'later', http: 429 },
+  /** The document is not the one that the caller had seen. */
+  E_PRECONDITION: { wire: 107, retry: 'never', http: 412 },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorTable;

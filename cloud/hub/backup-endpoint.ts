@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Log } from '../../protocol/env.ts';
 import type { Database } from '../../protocol/node/sqlite.ts';
 import { requireAdministrator } from '../identity/endpoints.ts';
-import { sendError } from '../identity/json-exchange.ts';
+import { sendError } from '../../protocol/node/json-exchange.ts';
 import type { RequestHandler } from '../identity/listener.ts';
 import { backup } from './backup.ts';
 

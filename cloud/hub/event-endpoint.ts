@@ -4,7 +4,7 @@
  */
 import { AppError } from '../../protocol/errors.ts';
 import { requireAdministrator } from '../identity/endpoints.ts';
-import { sendError, sendJson } from '../identity/json-exchange.ts';
+import { sendError, sendJson } from '../../protocol/node/json-exchange.ts';
 import type { RequestHandler } from '../identity/listener.ts';
 import type { HubJournal } from './hub-state.ts';
 

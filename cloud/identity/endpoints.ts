@@ -5,7 +5,7 @@ import type { Env } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { Attempts } from './attempts.ts';
 import type { Enrolments } from './enrolment.ts';
-import { readJson, send, sendError, sendJson } from './json-exchange.ts';
+import { readJson, send, sendError, sendJson } from '../../protocol/node/json-exchange.ts';
 import type { RequestHandler } from './listener.ts';
 import { isAdministrator, type PeerIdentity } from './peer.ts';
 import type { Tokens, TokenWish } from './tokens.ts';

@@ -5,7 +5,7 @@ import type { Env } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { imageLimits, isDigest } from '../../protocol/image.ts';
 import { requireAdministrator } from '../identity/endpoints.ts';
-import { readJson, sendError, sendJson } from '../identity/json-exchange.ts';
+import { readJson, sendError, sendJson } from '../../protocol/node/json-exchange.ts';
 import type { RequestHandler } from '../identity/listener.ts';
 import { isAdministrator, nodeOf, type PeerIdentity } from '../identity/peer.ts';
 import { blobMissing } from './blob-files.ts';
