@@ -1,9 +1,9 @@
 /** `GET /stile/v1/backup`: the whole hub as one tar stream, while it runs. It holds the authority's key: keep it safe. */
 import { pipeline } from 'node:stream/promises';
 import type { Log } from '../../protocol/env.ts';
+import { sendError } from '../../protocol/json-exchange.ts';
 import type { Database } from '../../protocol/node/sqlite.ts';
 import { requireAdministrator } from '../identity/endpoints.ts';
-import { sendError } from '../../protocol/node/json-exchange.ts';
 import type { RequestHandler } from '../identity/listener.ts';
 import { backup } from './backup.ts';
 

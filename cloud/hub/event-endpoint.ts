@@ -3,8 +3,8 @@
  * keep a cursor: the answer's `cursor` is the `after` of the next call, so nothing is read twice and nothing missed.
  */
 import { AppError } from '../../protocol/errors.ts';
+import { sendError, sendJson } from '../../protocol/json-exchange.ts';
 import { requireAdministrator } from '../identity/endpoints.ts';
-import { sendError, sendJson } from '../../protocol/node/json-exchange.ts';
 import type { RequestHandler } from '../identity/listener.ts';
 import type { HubJournal } from './hub-state.ts';
 

@@ -1,7 +1,7 @@
 /** `GET /stile/v1/nodes/NAME/session`: what the connection of a terminal carried and how far its view is. */
 import { AppError } from '../../protocol/errors.ts';
+import { sendError, sendJson } from '../../protocol/json-exchange.ts';
 import { requireAdministrator } from '../identity/endpoints.ts';
-import { sendError, sendJson } from '../../protocol/node/json-exchange.ts';
 import type { RequestHandler } from '../identity/listener.ts';
 import type { Sessions } from './sessions.ts';
 

@@ -10,10 +10,10 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Env } from '../../protocol/env.ts';
 import { AppError, asAppError } from '../../protocol/errors.ts';
+import { sendError } from '../../protocol/json-exchange.ts';
 import { privateDirectory, readIfPresent, writeDurably } from '../../protocol/node/durable-file.ts';
 import { Scope, untilAborted } from '../../protocol/scope.ts';
 import type { KeyedCertificate } from './authority.ts';
-import { sendError } from '../../protocol/node/json-exchange.ts';
 import type { PeerIdentity, Peers } from './peer.ts';
 import { freshTicketKeys, isFresh, loadTicketKeys, TICKET_LIFE_MS, type TicketKeys } from './ticket-keys.ts';
 

@@ -5,9 +5,9 @@
 import type { TLSSocket } from 'node:tls';
 import type { Env } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { readJson, sendError, sendJson } from '../../protocol/json-exchange.ts';
 import { readRenewRequest, renewBodyBytesMax } from '../../protocol/renewal.ts';
 import { requireAdministrator } from './endpoints.ts';
-import { readJson, sendError, sendJson } from '../../protocol/node/json-exchange.ts';
 import type { RequestHandler } from './listener.ts';
 import type { NodeIdentities } from './node-identities.ts';
 import type { Peers } from './peer.ts';

@@ -1,7 +1,7 @@
 /** JSON in and out of our own HTTP endpoints, every body bounded in size and in time. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '../env.ts';
-import { AppError, errorBody, errorTable } from '../errors.ts';
+import type { Clock } from './env.ts';
+import { AppError, errorBody, errorTable } from './errors.ts';
 
 /** A body that takes longer is given up: it would hold a connection of an unknown sender. */
 const BODY_MS_MAX = 20_000;
