@@ -5,7 +5,7 @@
 import type { Dialer } from '../protocol/channel.ts';
 import type { Env } from '../protocol/env.ts';
 import type { Condition, Json, Node, Pod } from '../protocol/kubernetes.ts';
-import { Scope } from '../protocol/scope.ts';
+import { Scope, untilAborted } from '../protocol/scope.ts';
 import type { CertificateRenewal } from './link/certificate-renewal.ts';
 import { Link } from './link/link.ts';
 import type { NodeStore } from './store/node-store.ts';
@@ -99,7 +99,7 @@ export class Terminal {
     await this.supervisor.start();
     this.#applyView();
     this.#tellNode();
-    this.#scope.spawn((signal) => this.link.run(signal));
+    this.#scope.spawn((signal) => untilAborted(signal, () => this.#runLink(signal)));
   }
 
   /** Says goodbye to the hub and, unless `keepPods`, ends the pods gracefully. */
@@ -133,6 +133,12 @@ export class Terminal {
   nodeCondition(condition: Condition): void {
     this.#ownConditions.set(condition.type, condition);
     this.#tellNode();
+  }
+
+  /** The first word on the network, a look-up of the hub's name included, comes after the pods. */
+  async #runLink(signal: AbortSignal): Promise<void> {
+    await this.supervisor.returned(signal);
+    await this.link.run(signal);
   }
 
   /**

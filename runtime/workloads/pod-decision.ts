@@ -25,7 +25,8 @@ export type PodTarget =
 
 export type ImageObservation =
   | { kind: 'none' }
-  | { kind: 'fetching'; digest: string }
+  /** `remote`: it is not complete here, so the network is asked for it, now or as soon as it may be. */
+  | { kind: 'fetching'; digest: string; remote?: true }
   | { kind: 'ready'; digest: string; image: LocalImage }
   | { kind: 'failed'; digest: string; attempts: number; retryAtMs: number };
 

@@ -12,6 +12,7 @@ import {
   type PodDecision,
   type PodTarget,
 } from './pod-decision.ts';
+import { cameBack } from './pod-return.ts';
 import { nextConditions, podStatus } from './pod-status.ts';
 import { executeStep } from './pod-steps.ts';
 import type {
@@ -70,6 +71,10 @@ export interface PodSurroundings {
   takeUser(uid: string, namespace: string, name: string): number | undefined;
   /** Another pod of that name is still here. */
   hasPredecessor(uid: string, namespace: string, name: string): boolean;
+  /** The pod has come as far as it can without the network, or failed to; may be told again and again. */
+  cameBack(uid: string): void;
+  /** Resolves when the network may be used; rejects when `signal` aborts. */
+  network(signal: AbortSignal): Promise<void>;
 }
 
 /** One timer or sleep of a loop at most so long; real timers hold a signed 32-bit number of ms. */
@@ -169,6 +174,7 @@ export class PodLoop {
       if (this.ended === undefined && pauseMs !== 0) await this.#alarm.wait(this.env, pauseMs);
     }
     signal.removeEventListener('abort', onAbort);
+    this.surroundings.cameBack(this.uid);
     this.#fetchScope.abort('ended');
     this.#besideScope.abort('ended');
     await Promise.all(this.#besides);
@@ -243,6 +249,14 @@ export class PodLoop {
     });
   }
 
+  /** An image that is being looked for is not complete here. */
+  fetchesRemotely(name: string, digest: string): void {
+    const current = this.containers.get(name)?.image;
+    if (current?.kind !== 'fetching' || current.digest !== digest) return;
+    this.observe(name, { image: { ...current, remote: true } });
+    this.wake();
+  }
+
   /** Work that must not hold up the loop: it observes its outcome itself, never rejects, and ends with the loop. */
   beside(work: (signal: AbortSignal) => Promise<void>): void {
     const running = work(this.#besideScope.signal).then(() => this.wake());
@@ -297,9 +311,11 @@ export class PodLoop {
       const { stepRetryMs, stepRetryMaxMs } = this.config;
       const pauseMs = Math.min(stepRetryMs * 2 ** this.#failures, stepRetryMaxMs);
       this.#failures += 1;
+      this.surroundings.cameBack(this.uid);
       this.env.log.warn('pod step failed', { err: error, steps: decision?.steps.map(({ kind }) => kind), pauseMs });
       return pauseMs;
     }
+    if (cameBack(decision, this.containers)) this.surroundings.cameBack(this.uid);
     if (decision.steps.length > 0) return 0;
     const stored = await this.#storePending();
     const { wakeAtMs } = decision;

@@ -87,8 +87,12 @@ const executors: Executors = {
     const attempts = before?.kind === 'failed' && before.digest === digest ? before.attempts + 1 : 1;
     loop.fetch(container.name, digest, async (signal): Promise<ImageObservation> => {
       try {
-        const image = await (localOnly ? loop.ports.images.local(digest) : loop.ports.images.ensure(digest, signal));
-        if (image === undefined) throw new ImageNeverPulled(container);
+        const complete = await loop.ports.images.local(digest);
+        if (complete !== undefined) return { kind: 'ready', digest, image: complete };
+        if (localOnly) throw new ImageNeverPulled(container);
+        loop.fetchesRemotely(container.name, digest);
+        await loop.surroundings.network(signal);
+        const image = await loop.ports.images.ensure(digest, signal);
         return { kind: 'ready', digest, image };
       } catch (error) {
         if (signal.aborted) return { kind: 'none' };

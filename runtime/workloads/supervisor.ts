@@ -11,6 +11,7 @@ import { evictionDefaults } from './eviction.ts';
 import { choosePodAddress } from './pod-address.ts';
 import type { PodTarget } from './pod-decision.ts';
 import { PodLoop, type PodLoopConfig, type SupervisorPorts } from './pod-loop.ts';
+import { PodReturn } from './pod-return.ts';
 import { phaseOf } from './pod-status.ts';
 import { choosePodUser, type UserRange } from './pod-user.ts';
 import type { DesiredPod, Gauges, PodRecord } from './ports.ts';
@@ -21,6 +22,8 @@ export interface SupervisorConfig extends PodLoopConfig, PressureWatchConfig {
   evictionGraceMs: number;
   /** Users that pods get, one each; undefined: they run as the runtime's own. */
   podUsers?: UserRange;
+  /** At a start the network is not touched before recorded pods are back, or so much time has gone by. */
+  returnMsMax: number;
   /** Pods beyond so many stay Pending. */
   podsMax: number;
   /** Between two looks at the sizes of logs. */
@@ -43,6 +46,7 @@ export const supervisorDefaults = {
   terminationMessageBytesMax: 4_096,
   postStartMsMax: 600_000,
   unhealthyEventMs: 300_000,
+  returnMsMax: 5_000,
   podsMax: 110,
   logCheckMs: 10_000,
   imageCollectMs: 600_000,
@@ -79,6 +83,8 @@ export class Supervisor {
   /** Pods that wait for the node to have room again. */
   readonly #held = new Set<string>();
   readonly #pressure: PressureWatch | undefined;
+  /** The recorded pods at this start; before it, nobody. */
+  #return = new PodReturn([]);
   #desired: ReadonlyMap<string, DesiredPod> | undefined;
   #stopping = false;
 
@@ -98,16 +104,26 @@ export class Supervisor {
   async start(): Promise<void> {
     const records = await this.#ports.records.load();
     const recalled = await Promise.all(records.map(({ uid }) => this.#ports.files.recall(uid)));
+    this.#return = new PodReturn(records.map(({ uid }) => uid));
     for (const [index, record] of records.entries()) {
       this.#addresses.set(record.uid, record.podIP);
       if (record.user !== undefined) this.#users.set(record.uid, record.user);
       this.#begin(record.uid, { kind: 'run', desired: { pod: record.pod, files: recalled[index]! } }, record);
     }
+    this.#scope.spawn((signal) => untilAborted(signal, () => this.#boundReturn(signal)));
     this.#scope.spawn((signal) => untilAborted(signal, () => this.#rotateLogs()));
     this.#scope.spawn((signal) => untilAborted(signal, () => this.#collectImages()));
     const pressure = this.#pressure;
     if (pressure !== undefined) this.#scope.spawn((signal) => untilAborted(signal, () => pressure.run(signal)));
     this.#reconcile();
+  }
+
+  /**
+   * Resolves when the recorded pods have come back as far as they can without the network, at the latest
+   * `returnMsMax` after `start`; rejects when `signal` aborts.
+   */
+  returned(signal: AbortSignal): Promise<void> {
+    return this.#return.wait(signal);
   }
 
   /**
@@ -221,6 +237,8 @@ export class Supervisor {
       takeAddress: (owner: string, namespace: string, name: string) => this.#takeAddress(owner, namespace, name),
       takeUser: (owner: string, namespace: string, name: string) => this.#takeUser(owner, namespace, name),
       hasPredecessor: (owner: string, namespace: string, name: string) => this.#hasOther(owner, namespace, name),
+      cameBack: (owner: string) => this.#return.came(owner),
+      network: (signal: AbortSignal) => this.#return.wait(signal),
     };
     const start = { target, ...(record === undefined ? {} : { record }) };
     const loop = new PodLoop(uid, start, { env, ports, config, surroundings });
@@ -268,6 +286,12 @@ export class Supervisor {
       if (otherUid !== uid && record?.namespace === namespace && record.name === name) return true;
     }
     return false;
+  }
+
+  async #boundReturn(signal: AbortSignal): Promise<void> {
+    await this.#env.clock.sleep(this.#config.returnMsMax, signal);
+    const late = this.#return.giveUp();
+    if (late.length > 0) this.#env.log.warn('pods not back in time', { pods: late, ms: this.#config.returnMsMax });
   }
 
   async #rotateLogs(): Promise<void> {
