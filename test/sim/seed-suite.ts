@@ -23,7 +23,8 @@ export function seedSuite(from: number, to: number): void {
       const replay = `npm run sim -- --seed ${seed} --minutes ${MINUTES} --nodes ${NODES} --verbose`;
       expect(report.violations, `replay it: ${replay}`).toEqual([]);
       // A checker that was never asked would hold too.
-      for (const [invariant, count] of Object.entries(report.checked)) expect(count, invariant).toBeGreaterThan(LOOKS_MIN);
+      for (const [invariant, count] of Object.entries(report.checked))
+        expect(count, invariant).toBeGreaterThan(LOOKS_MIN);
     },
   );
 }
