@@ -29,6 +29,9 @@ export interface NodeCertificatePem {
   notAfterMs: number;
 }
 
+/** What signs for terminals: the authority, or what stands for it where no real certificate is needed. */
+export type NodeSigner = Pick<Authority, 'certificatePem' | 'fingerprint' | 'issueNode'>;
+
 const DAY_MS = 24 * 3_600_000;
 /** Clocks of terminals and administrators may be behind by so much. */
 const BACKDATED_MS = 3_600_000;

@@ -13,7 +13,7 @@ import {
 import type { Env } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { parseJoinToken } from '../../protocol/join-token.ts';
-import { type Authority, isNodePublicKey } from './authority.ts';
+import { isNodePublicKey, type NodeSigner } from './authority.ts';
 import type { IdentityStore, NodeCertificate, TokenRecord } from './identity-store.ts';
 import type { Roster } from './roster.ts';
 import { hashSecret, poolMissing } from './tokens.ts';
@@ -36,8 +36,8 @@ export type EnrolmentDecision =
   /** The same terminal asks again: it gets what it has, and no use is taken. */
   | { kind: 'repeat'; certificate: NodeCertificate };
 
-/** A certificate with less time left is not handed out again but replaced. */
-const REPEAT_LEFT_MS = 30 * 24 * 3_600_000;
+/** A certificate with less time left is not handed out again but replaced; of a short life half. */
+const REPEAT_LEFT_MS_MAX = 30 * 24 * 3_600_000;
 
 /** Errors: `E_TOKEN_INVALID`, `E_TOKEN_EXPIRED`, `E_NAME_TAKEN`, `E_NOT_FOUND` for the pool. Pure. */
 export function decideEnrolment(facts: EnrolmentFacts): EnrolmentDecision {
@@ -50,7 +50,8 @@ export function decideEnrolment(facts: EnrolmentFacts): EnrolmentDecision {
       `this join token is for the node ${token.node}, not for ${name}: use that name, or ${makeAnother(token.pool, name)}`,
     );
   const sameKey = current !== undefined && current.keyHash === facts.keyHash;
-  if (sameKey && current.notAfterMs - nowMs > REPEAT_LEFT_MS) return { kind: 'repeat', certificate: current };
+  const repeatLeftMs = current && Math.min(REPEAT_LEFT_MS_MAX, (current.notAfterMs - current.issuedMs) / 2);
+  if (sameKey && current.notAfterMs - nowMs > repeatLeftMs!) return { kind: 'repeat', certificate: current };
   if (token.expiresMs <= nowMs)
     throw new AppError(
       'E_TOKEN_EXPIRED',
@@ -72,7 +73,7 @@ export interface Registration {
 }
 
 export interface EnrolmentPeers {
-  authority: Authority;
+  authority: NodeSigner;
   store: IdentityStore;
   roster: Roster;
   poolExists(pool: string): Promise<boolean>;

@@ -1,6 +1,6 @@
 /** Joins the parts of identity: who may come, how they get their certificates, what is decided about them. */
 import type { Env } from '../../protocol/env.ts';
-import type { Authority } from './authority.ts';
+import type { NodeSigner } from './authority.ts';
 import { identityEndpoints } from './endpoints.ts';
 import { type EnrolmentPeers, Enrolments } from './enrolment.ts';
 import type { IdentityStore } from './identity-store.ts';
@@ -15,11 +15,11 @@ import { Tokens } from './tokens.ts';
 export interface IdentityDeskParts
   extends Pick<EnrolmentPeers, 'poolExists' | 'registerNode' | 'onReplaced' | 'destinations'>,
     Pick<NodeIdentityPeers, 'nodeExists' | 'onRevoked' | 'onSuspended' | 'onResumed' | 'relabel'> {
-  authority: Authority;
+  authority: NodeSigner;
   store: IdentityStore;
   roster: Roster;
   peers: Peers;
-  listener: Listener;
+  listener: Pick<Listener, 'handle' | 'dropRevoked'>;
   audit(record: NodeAuditRecord): void;
 }
 

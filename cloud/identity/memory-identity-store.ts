@@ -1,4 +1,7 @@
-/** Identities in memory: for the simulator and for tests. Loses everything with the process; fails never. */
+/**
+ * Identities as rows in memory: for tests, which lose them with the process, and for whoever keeps the rows on
+ * something else, as the simulator does on its disk.
+ */
 import type {
   Enrolment,
   EnrolmentResult,
@@ -8,105 +11,158 @@ import type {
   TokenRecord,
 } from './identity-store.ts';
 
-export class MemoryIdentityStore implements IdentityStore {
-  readonly #tokens = new Map<string, TokenRecord>();
-  readonly #certificates = new Map<string, NodeCertificate>();
+export interface IdentityRows {
+  tokens: Map<string, TokenRecord>;
+  /** By serial. */
+  certificates: Map<string, NodeCertificate>;
   /** By node. */
-  readonly #successors = new Map<string, NodeCertificate>();
-  readonly #revocations = new Map<string, number>();
+  successors: Map<string, NodeCertificate>;
+  /** By node. */
+  revocations: Map<string, number>;
+}
 
-  async saveToken(token: TokenRecord): Promise<void> {
-    this.#tokens.set(token.id, { ...token });
+export const emptyIdentityRows = (): IdentityRows => ({
+  tokens: new Map(),
+  certificates: new Map(),
+  successors: new Map(),
+  revocations: new Map(),
+});
+
+/** Shares nothing that changes. */
+export const cloneIdentityRows = ({ tokens, certificates, successors, revocations }: IdentityRows): IdentityRows => ({
+  tokens: copyOf(tokens),
+  certificates: copyOf(certificates),
+  successors: copyOf(successors),
+  revocations: new Map(revocations),
+});
+
+/** What holds the rows. */
+export interface IdentityTable {
+  readonly rows: IdentityRows;
+  /** Resolves when `change` is as durable as the rows are. `change` may be asked for more than once. */
+  write<T>(change: (rows: IdentityRows) => T): Promise<T>;
+}
+
+export class MemoryIdentityStore implements IdentityStore {
+  readonly #table: IdentityTable;
+
+  constructor(table: IdentityTable = inMemory()) {
+    this.#table = table;
+  }
+
+  saveToken(token: TokenRecord): Promise<void> {
+    return this.#table.write(({ tokens }) => void tokens.set(token.id, { ...token }));
   }
 
   async token(id: string): Promise<TokenRecord | undefined> {
-    const token = this.#tokens.get(id);
+    const token = this.#table.rows.tokens.get(id);
     return token === undefined ? undefined : { ...token };
   }
 
   async tokens(): Promise<TokenRecord[]> {
-    const tokens = [...this.#tokens.values()].map((token) => ({ ...token }));
+    const tokens = [...this.#table.rows.tokens.values()].map((token) => ({ ...token }));
     return tokens.sort((one, other) => one.createdMs - other.createdMs || (one.id < other.id ? -1 : 1));
   }
 
-  async deleteToken(id: string): Promise<boolean> {
-    return this.#tokens.delete(id);
+  deleteToken(id: string): Promise<boolean> {
+    return this.#table.write(({ tokens }) => tokens.delete(id));
   }
 
-  async enrol({ tokenId, certificate, replace, nowMs }: Enrolment): Promise<EnrolmentResult> {
-    const token = this.#tokens.get(tokenId);
-    if (token === undefined || token.usesLeft <= 0) return 'token-used-up';
-    if (!replace && this.#current(certificate.node) !== undefined) return 'name-taken';
-    this.#end(certificate.node, { revokedMs: nowMs });
-    this.#successors.delete(certificate.node);
-    token.usesLeft -= 1;
-    this.#certificates.set(certificate.serial, { ...certificate });
-    return 'enrolled';
+  enrol(enrolment: Enrolment): Promise<EnrolmentResult> {
+    return this.#table.write((rows) => enrol(rows, enrolment));
   }
 
   async currentCertificate(node: string): Promise<NodeCertificate | undefined> {
-    const certificate = this.#current(node);
+    const certificate = currentOf(this.#table.rows, node);
     return certificate === undefined ? undefined : { ...certificate };
   }
 
   async certificates(): Promise<NodeCertificate[]> {
-    return [...this.#certificates.values()].map((certificate) => ({ ...certificate }));
+    return [...this.#table.rows.certificates.values()].map((certificate) => ({ ...certificate }));
   }
 
-  async saveSuccessor(certificate: NodeCertificate): Promise<void> {
-    this.#successors.set(certificate.node, { ...certificate });
+  saveSuccessor(certificate: NodeCertificate): Promise<void> {
+    return this.#table.write(({ successors }) => void successors.set(certificate.node, { ...certificate }));
   }
 
   async successors(): Promise<NodeCertificate[]> {
-    return [...this.#successors.values()].map((certificate) => ({ ...certificate }));
+    return [...this.#table.rows.successors.values()].map((certificate) => ({ ...certificate }));
   }
 
-  async promote(certificate: NodeCertificate, nowMs: number): Promise<void> {
-    if (this.#certificates.has(certificate.serial)) return;
-    this.#end(certificate.node, { revokedMs: nowMs, successor: certificate.serial });
-    this.#successors.delete(certificate.node);
-    this.#certificates.set(certificate.serial, { ...certificate });
+  promote(certificate: NodeCertificate, nowMs: number): Promise<void> {
+    return this.#table.write((rows) => {
+      if (rows.certificates.has(certificate.serial)) return;
+      end(rows, certificate.node, { revokedMs: nowMs, successor: certificate.serial });
+      rows.successors.delete(certificate.node);
+      rows.certificates.set(certificate.serial, { ...certificate });
+    });
   }
 
-  async revokeNode(node: string, nowMs: number): Promise<void> {
-    this.#end(node, { revokedMs: nowMs });
-    this.#successors.delete(node);
-    this.#revocations.set(node, nowMs);
+  revokeNode(node: string, nowMs: number): Promise<void> {
+    return this.#table.write((rows) => {
+      end(rows, node, { revokedMs: nowMs });
+      rows.successors.delete(node);
+      rows.revocations.set(node, nowMs);
+    });
   }
 
   async revocations(): Promise<Revocation[]> {
-    return [...this.#revocations].map(([node, revokedMs]) => ({ node, revokedMs }));
+    return [...this.#table.rows.revocations].map(([node, revokedMs]) => ({ node, revokedMs }));
   }
 
-  async suspendNode(node: string, nowMs: number | undefined): Promise<void> {
-    const current = this.#current(node);
-    if (current === undefined) return;
-    delete current.suspendedMs;
-    if (nowMs !== undefined) current.suspendedMs = nowMs;
+  suspendNode(node: string, nowMs: number | undefined): Promise<void> {
+    return this.#table.write((rows) => {
+      const current = currentOf(rows, node);
+      if (current === undefined) return;
+      delete current.suspendedMs;
+      if (nowMs !== undefined) current.suspendedMs = nowMs;
+    });
   }
 
-  async moveNode(node: string, pool: string): Promise<void> {
-    for (const certificate of [this.#current(node), this.#successors.get(node)])
-      if (certificate !== undefined) certificate.pool = pool;
+  moveNode(node: string, pool: string): Promise<void> {
+    return this.#table.write((rows) => {
+      for (const certificate of [currentOf(rows, node), rows.successors.get(node)])
+        if (certificate !== undefined) certificate.pool = pool;
+    });
   }
 
-  async prune(tokensBeforeMs: number, certificatesBeforeMs: number): Promise<void> {
-    for (const token of this.#tokens.values()) if (token.expiresMs < tokensBeforeMs) this.#tokens.delete(token.id);
-    for (const certificate of this.#certificates.values())
-      if (certificate.revokedMs !== undefined && certificate.notAfterMs < certificatesBeforeMs)
-        this.#certificates.delete(certificate.serial);
-    for (const [node, revokedMs] of this.#revocations)
-      if (revokedMs < certificatesBeforeMs) this.#revocations.delete(node);
+  prune(tokensBeforeMs: number, certificatesBeforeMs: number): Promise<void> {
+    return this.#table.write(({ tokens, certificates, revocations }) => {
+      for (const token of tokens.values()) if (token.expiresMs < tokensBeforeMs) tokens.delete(token.id);
+      for (const { serial, revokedMs, notAfterMs } of certificates.values())
+        if (revokedMs !== undefined && notAfterMs < certificatesBeforeMs) certificates.delete(serial);
+      for (const [node, revokedMs] of revocations) if (revokedMs < certificatesBeforeMs) revocations.delete(node);
+    });
   }
+}
 
-  #current(node: string): NodeCertificate | undefined {
-    for (const certificate of this.#certificates.values())
-      if (certificate.node === node && certificate.revokedMs === undefined) return certificate;
-    return undefined;
-  }
+function inMemory(): IdentityTable {
+  const rows = emptyIdentityRows();
+  return { rows, write: async (change) => change(rows) };
+}
 
-  #end(node: string, how: Pick<NodeCertificate, 'revokedMs' | 'successor'>): void {
-    const current = this.#current(node);
-    if (current !== undefined) Object.assign(current, how);
-  }
+function enrol(rows: IdentityRows, { tokenId, certificate, replace, nowMs }: Enrolment): EnrolmentResult {
+  const token = rows.tokens.get(tokenId);
+  if (token === undefined || token.usesLeft <= 0) return 'token-used-up';
+  if (!replace && currentOf(rows, certificate.node) !== undefined) return 'name-taken';
+  end(rows, certificate.node, { revokedMs: nowMs });
+  rows.successors.delete(certificate.node);
+  token.usesLeft -= 1;
+  rows.certificates.set(certificate.serial, { ...certificate });
+  return 'enrolled';
+}
+
+function currentOf({ certificates }: IdentityRows, node: string): NodeCertificate | undefined {
+  for (const certificate of certificates.values())
+    if (certificate.node === node && certificate.revokedMs === undefined) return certificate;
+  return undefined;
+}
+
+function end(rows: IdentityRows, node: string, how: Pick<NodeCertificate, 'revokedMs' | 'successor'>): void {
+  const current = currentOf(rows, node);
+  if (current !== undefined) Object.assign(current, how);
+}
+
+function copyOf<T extends object>(rows: ReadonlyMap<string, T>): Map<string, T> {
+  return new Map([...rows].map(([key, row]) => [key, { ...row }]));
 }

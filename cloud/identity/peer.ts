@@ -12,6 +12,9 @@ import { groups, issuedMsOf, nodeUserPrefix } from './authority.ts';
 import type { NodeCertificate } from './identity-store.ts';
 import type { Roster, Standing } from './roster.ts';
 
+/** A connection whose peer may have shown a certificate. */
+export type ShowingSocket = Pick<TLSSocket, 'getPeerX509Certificate'>;
+
 export interface PeerIdentity {
   /** `system:node:NAME` of a node. */
   user: string;
@@ -47,7 +50,7 @@ export class Peers {
   readonly #clock: Clock;
   readonly #authority: X509Certificate;
   readonly #roster: Roster;
-  readonly #shown = new WeakMap<TLSSocket, Shown | 'none'>();
+  readonly #shown = new WeakMap<ShowingSocket, Shown | 'none'>();
   #onFirstUse: (certificate: NodeCertificate) => void = () => {};
 
   constructor(clock: Clock, authorityPem: string, roster: Roster) {
@@ -62,7 +65,7 @@ export class Peers {
   }
 
   /** Undefined for a peer without a certificate of ours, or with one that ended, was revoked or is suspended. */
-  identify(socket: TLSSocket): PeerIdentity | undefined {
+  identify(socket: ShowingSocket): PeerIdentity | undefined {
     const shown = this.#shownBy(socket);
     if (shown === 'none') return undefined;
     const nowMs = this.#clock.now();
@@ -82,7 +85,7 @@ export class Peers {
    * The certificate that may be renewed: one that speaks for its node, or would if it had not ended within the grace.
    * Errors: `E_IDENTITY_REFUSED`, `E_IDENTITY_CONFLICT`.
    */
-  renewable(socket: TLSSocket): ShownNode {
+  renewable(socket: ShowingSocket): ShownNode {
     const shown = this.#shownBy(socket);
     const refusal = this.refusal(socket);
     if (
@@ -95,7 +98,7 @@ export class Peers {
   }
 
   /** Why a terminal is not let in; undefined when it is. */
-  refusal(socket: TLSSocket): AppError | undefined {
+  refusal(socket: ShowingSocket): AppError | undefined {
     const shown = this.#shownBy(socket);
     if (shown === 'none' || shown.node === undefined) return noNode();
     const { node, notAfterMs } = shown.node;
@@ -114,7 +117,7 @@ export class Peers {
   }
 
   /** The node of which somebody shows a certificate that its terminal has long replaced: a copy of an identity. */
-  copiedNode(socket: TLSSocket): string | undefined {
+  copiedNode(socket: ShowingSocket): string | undefined {
     const shown = this.#shownBy(socket);
     if (shown === 'none' || shown.node === undefined) return undefined;
     if (this.#roster.standing(shown.node) !== 'superseded') return undefined;
@@ -123,7 +126,7 @@ export class Peers {
   }
 
   /** The node whose certificate was shown, whether it still counts or not. */
-  shownNode(socket: TLSSocket): string | undefined {
+  shownNode(socket: ShowingSocket): string | undefined {
     const shown = this.#shownBy(socket);
     return shown === 'none' ? undefined : shown.node?.node;
   }
@@ -137,13 +140,13 @@ export class Peers {
     this.#onFirstUse(first);
   }
 
-  #shownBy(socket: TLSSocket): Shown | 'none' {
+  #shownBy(socket: ShowingSocket): Shown | 'none' {
     const shown = this.#shown.get(socket) ?? this.#read(socket);
     this.#shown.set(socket, shown);
     return shown;
   }
 
-  #read(socket: TLSSocket): Shown | 'none' {
+  #read(socket: ShowingSocket): Shown | 'none' {
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined || certificate.ca) return 'none';
     const issued = certificate.checkIssued(this.#authority) && certificate.verify(this.#authority.publicKey);

@@ -8,16 +8,18 @@ import type { Env } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { type RenewRequest, renewalText } from '../../protocol/renewal.ts';
 import { Scope } from '../../protocol/scope.ts';
-import { type Authority, isNodePublicKey } from './authority.ts';
+import { isNodePublicKey, type NodeSigner } from './authority.ts';
 import type { IdentityStore, NodeCertificate } from './identity-store.ts';
 import type { Peers, ShownNode } from './peer.ts';
 import type { Roster } from './roster.ts';
 
 /** A younger certificate is not renewed: a terminal gone mad costs no more than one row a day. */
 export const renewalPauseMs = 24 * 3_600_000;
+/** Of a short life; less than the two thirds after which a terminal asks. */
+const PAUSE_PARTS = 4;
 
 export interface RenewalFacts {
-  shown: Pick<ShownNode, 'issuedMs' | 'keyHash'>;
+  shown: Pick<ShownNode, 'issuedMs' | 'notAfterMs' | 'keyHash'>;
   /** Of the key that asks for a certificate. */
   keyHash: string;
   /** Given out before and not used yet. */
@@ -34,16 +36,17 @@ export type RenewalDecision =
 export function decideRenewal({ shown, keyHash, successor, nowMs }: RenewalFacts): RenewalDecision {
   if (keyHash === shown.keyHash) throw new AppError('E_INPUT_INVALID', 'a renewal takes a new key, not the old one');
   if (successor?.keyHash === keyHash && successor.notAfterMs > nowMs) return { kind: 'repeat', certificate: successor };
+  const pauseMs = Math.min(renewalPauseMs, (shown.notAfterMs - shown.issuedMs) / PAUSE_PARTS);
   const ageMs = nowMs - shown.issuedMs;
-  if (ageMs >= 0 && ageMs < renewalPauseMs)
-    throw new AppError('E_LINK_BUSY', 'this certificate is less than a day old: it is not renewed yet', {
-      retryAfterMs: renewalPauseMs - ageMs,
+  if (ageMs >= 0 && ageMs < pauseMs)
+    throw new AppError('E_LINK_BUSY', 'this certificate is new: it is not renewed yet', {
+      retryAfterMs: Math.ceil(pauseMs - ageMs),
     });
   return { kind: 'issue' };
 }
 
 export interface RenewalPeers {
-  authority: Authority;
+  authority: NodeSigner;
   store: IdentityStore;
   roster: Roster;
   peers: Peers;

@@ -27,6 +27,30 @@ export interface Identity {
   caPem: string;
 }
 
+/** Where an identity lies and where its keys come from. `realGround` is files and the machine's own chance. */
+export interface IdentityGround {
+  /** Makes `path` and what is above it, for its owner alone. */
+  privateDirectory(path: string): Promise<void>;
+  /** The copies of a file that can be read. Errors: `E_STORE_FAILED` when there are some and none can be read. */
+  readCopies(path: string): Promise<string[]>;
+  /** One copy after the other, each atomic and durable. Errors: `E_STORE_FAILED`. */
+  writeTwice(path: string, content: string): Promise<void>;
+  removeTwice(path: string): Promise<void>;
+  /** A private key on P-256, PKCS#8 in PEM. */
+  makeKey(): Promise<string>;
+}
+
+export const realGround: IdentityGround = {
+  privateDirectory,
+  readCopies,
+  writeTwice,
+  removeTwice,
+  makeKey: async () => {
+    const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
+    return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  },
+};
+
 export interface EnrolOptions {
   /** `https://HOST:PORT` */
   hubUrl: string;
@@ -34,6 +58,7 @@ export interface EnrolOptions {
   name: string;
   dataDir: string;
   info: TerminalInfo;
+  ground?: IdentityGround;
 }
 
 /** How the terminal reaches the hub before it has an identity. */
@@ -49,7 +74,10 @@ export interface EnrolFetcher {
  * certificate, as a power cut in the middle of a renewal leaves them, the latest counts.
  * Errors: `E_STORE_FAILED` when there is one and neither copy of some part can be read.
  */
-export async function loadIdentity(dataDir: string): Promise<Identity | undefined> {
+export async function loadIdentity(
+  dataDir: string,
+  { readCopies }: Pick<IdentityGround, 'readCopies'> = realGround,
+): Promise<Identity | undefined> {
   const files = filesOf(dataDir);
   const [keys, nextKeys, certificates, authorities, facts] = await Promise.all([
     readCopies(files.key),
@@ -84,7 +112,8 @@ export async function enrol(env: Env, options: EnrolOptions, fetcher: EnrolFetch
   checkNodeName(options.name);
   const token = parseJoinToken(options.token);
   const hubUrl = checkHubUrl(options.hubUrl);
-  const keyPem = await ownKey(options.dataDir);
+  const ground = options.ground ?? realGround;
+  const keyPem = await ownKey(options.dataDir, ground);
   const caPem = await fetcher.authority(hubUrl);
   checkFingerprint(caPem, token, hubUrl);
   const request = enrolRequest(options, token, keyPem);
@@ -103,7 +132,7 @@ export async function enrol(env: Env, options: EnrolOptions, fetcher: EnrolFetch
     certificatePem: answer.certificate,
     caPem,
   };
-  await saveIdentity(options.dataDir, identity);
+  await saveIdentity(options.dataDir, identity, ground);
   env.log.info('joined', { node: identity.name, pool: identity.pool, destinations: identity.destinations });
   return identity;
 }
@@ -112,14 +141,14 @@ export async function enrol(env: Env, options: EnrolOptions, fetcher: EnrolFetch
  * The key of the next certificate: made and stored before it is first used, and the same one as long as it is not in
  * use, so that asking again after a lost answer is harmless. Errors: `E_STORE_FAILED`.
  */
-export async function nextKey(dataDir: string, identity: Identity): Promise<string> {
+export async function nextKey(dataDir: string, identity: Identity, ground = realGround): Promise<string> {
   // The key in use may lie in this very file still.
-  await finishSwitch(dataDir, identity);
+  await finishSwitch(dataDir, identity, ground);
   const path = filesOf(dataDir).nextKey;
-  const kept = (await readCopies(path)).find(isKey);
+  const kept = (await ground.readCopies(path)).find(isKey);
   // The old one, when the power went before it could be put away.
   if (kept !== undefined && kept !== identity.keyPem) return kept;
-  return newKey(path);
+  return newKey(path, ground);
 }
 
 /** Whether `certificatePem` was made by the authority of `identity` for the key. */
@@ -131,7 +160,11 @@ export function isOurs(identity: Identity, keyPem: string, certificatePem: strin
  * Puts `identity` in the place of the one that is kept, as `loadIdentity` gives it after a power cut at any moment: its
  * key is kept as the next one, so the writing of the certificate is what switches. Asking twice is harmless.
  */
-export async function switchIdentity(dataDir: string, identity: Identity): Promise<void> {
+export async function switchIdentity(
+  dataDir: string,
+  identity: Identity,
+  { writeTwice, removeTwice }: IdentityGround = realGround,
+): Promise<void> {
   const files = filesOf(dataDir);
   await writeTwice(files.certificate, identity.certificatePem);
   await writeTwice(files.key, identity.keyPem);
@@ -140,7 +173,11 @@ export async function switchIdentity(dataDir: string, identity: Identity): Promi
 }
 
 /** Finishes a switch that the power cut short; no write when there is nothing to finish. */
-export async function finishSwitch(dataDir: string, identity: Identity): Promise<void> {
+export async function finishSwitch(
+  dataDir: string,
+  identity: Identity,
+  { readCopies, writeTwice }: IdentityGround = realGround,
+): Promise<void> {
   const files = filesOf(dataDir);
   const [keys, certificates] = await Promise.all([readCopies(files.key), readCopies(files.certificate)]);
   const whole = (copies: string[], wanted: string) => copies.length === 2 && copies.every((copy) => copy === wanted);
@@ -154,6 +191,7 @@ export async function saveDestinations(
   dataDir: string,
   identity: Identity,
   destinations: readonly string[],
+  { writeTwice }: IdentityGround = realGround,
 ): Promise<Identity> {
   if (destinations.length === 0) return identity;
   const moved = { ...identity, destinations: [...destinations] };
@@ -161,7 +199,7 @@ export async function saveDestinations(
   return moved;
 }
 
-async function saveIdentity(dataDir: string, identity: Identity): Promise<void> {
+async function saveIdentity(dataDir: string, identity: Identity, { writeTwice }: IdentityGround): Promise<void> {
   const files = filesOf(dataDir);
   await writeTwice(files.certificate, identity.certificatePem);
   await writeTwice(files.authority, identity.caPem);
@@ -173,17 +211,16 @@ function factsText({ name, pool, destinations }: Identity): string {
 }
 
 /** The key of this terminal; made and stored before it is first used. */
-async function ownKey(dataDir: string): Promise<string> {
-  await privateDirectory(dataDir);
-  await privateDirectory(join(dataDir, 'identity'));
+async function ownKey(dataDir: string, ground: IdentityGround): Promise<string> {
+  await ground.privateDirectory(dataDir);
+  await ground.privateDirectory(join(dataDir, 'identity'));
   const path = filesOf(dataDir).key;
-  const kept = (await readCopies(path)).find(isKey);
-  return kept ?? newKey(path);
+  const kept = (await ground.readCopies(path)).find(isKey);
+  return kept ?? newKey(path, ground);
 }
 
-async function newKey(path: string): Promise<string> {
-  const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' });
-  const keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+async function newKey(path: string, { makeKey, writeTwice }: IdentityGround): Promise<string> {
+  const keyPem = await makeKey();
   await writeTwice(path, keyPem);
   return keyPem;
 }

@@ -9,7 +9,16 @@ import { AppError, codeOf } from '../../protocol/errors.ts';
 import { type PinnedTrust, validityOf } from '../../protocol/node/pinned-tls.ts';
 import { type RenewRequest, renewalText } from '../../protocol/renewal.ts';
 import type { CertificateRenewal } from '../link/certificate-renewal.ts';
-import { finishSwitch, type Identity, isOurs, nextKey, saveDestinations, switchIdentity } from './identity.ts';
+import {
+  finishSwitch,
+  type Identity,
+  type IdentityGround,
+  isOurs,
+  nextKey,
+  realGround,
+  saveDestinations,
+  switchIdentity,
+} from './identity.ts';
 
 /** How the terminal asks for its next certificate. Errors: the hub's own by code, `E_LINK_UNREACHABLE`. */
 export type RenewFetcher = (hubUrl: string, trust: PinnedTrust, request: RenewRequest) => Promise<EnrolAnswer>;
@@ -19,6 +28,7 @@ export class OwnIdentity implements CertificateRenewal {
   readonly #dataDir: string;
   readonly #given: readonly string[];
   readonly #renew: RenewFetcher;
+  readonly #ground: IdentityGround;
   #identity: Identity;
   /** Writes come one after another: a new list of addresses must not bring back an old certificate. */
   #writing: Promise<unknown> = Promise.resolve();
@@ -26,12 +36,19 @@ export class OwnIdentity implements CertificateRenewal {
   /** `given`: an address of the command line; it is how an operator corrects a list that went stale. */
   constructor(
     env: Env,
-    options: { dataDir: string; identity: Identity; given: string | undefined; renew: RenewFetcher },
+    options: {
+      dataDir: string;
+      identity: Identity;
+      given: string | undefined;
+      renew: RenewFetcher;
+      ground?: IdentityGround;
+    },
   ) {
     this.#env = env;
     this.#dataDir = options.dataDir;
     this.#given = options.given === undefined ? [] : [options.given];
     this.#renew = options.renew;
+    this.#ground = options.ground ?? realGround;
     this.#identity = options.identity;
   }
 
@@ -50,7 +67,7 @@ export class OwnIdentity implements CertificateRenewal {
   /** Finishes what a power cut interrupted; a disk that cannot be written costs the terminal nothing. */
   async mend(): Promise<void> {
     try {
-      await this.#write(() => finishSwitch(this.#dataDir, this.#identity));
+      await this.#write(() => finishSwitch(this.#dataDir, this.#identity, this.#ground));
     } catch (error) {
       this.#env.log.warn('identity not written twice', { err: error });
     }
@@ -60,7 +77,7 @@ export class OwnIdentity implements CertificateRenewal {
   learn(destinations: readonly string[]): void {
     if (destinations.length === 0 || destinations.join() === this.#identity.destinations.join()) return;
     this.#identity = { ...this.#identity, destinations: [...destinations] };
-    this.#write(() => saveDestinations(this.#dataDir, this.#identity, this.#identity.destinations)).catch(
+    this.#write(() => saveDestinations(this.#dataDir, this.#identity, this.#identity.destinations, this.#ground)).catch(
       (error: unknown) => this.#env.log.warn('addresses of the hub not kept', { err: error }),
     );
   }
@@ -68,7 +85,7 @@ export class OwnIdentity implements CertificateRenewal {
   /** Tries the hub's addresses in turn; resolves when the new certificate is on the disk and in use. */
   async renew(): Promise<void> {
     const { keyPem, certificatePem, caPem, name } = this.#identity;
-    const next = await this.#write(() => nextKey(this.#dataDir, this.#identity));
+    const next = await this.#write(() => nextKey(this.#dataDir, this.#identity, this.#ground));
     const request = renewRequest(this.#identity, next);
     let last: unknown = new AppError('E_LINK_UNREACHABLE', 'no address of the hub is known: give one with --hub');
     for (const destination of this.destinations())
@@ -92,7 +109,9 @@ export class OwnIdentity implements CertificateRenewal {
   }
 
   async #adopt(renewed: Identity): Promise<void> {
-    await this.#write(() => switchIdentity(this.#dataDir, { ...renewed, destinations: this.#identity.destinations }));
+    await this.#write(() =>
+      switchIdentity(this.#dataDir, { ...renewed, destinations: this.#identity.destinations }, this.#ground),
+    );
     // Not before it is on the disk: with its first use the old one ends.
     this.#identity = { ...renewed, destinations: this.#identity.destinations };
     this.#env.log.info('certificate renewed', { node: renewed.name, notAfterMs: this.validity.notAfterMs });

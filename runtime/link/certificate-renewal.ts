@@ -8,15 +8,24 @@ export interface CertificateRenewal {
   renew(): Promise<void>;
 }
 
-/** Terminals that joined together do not renew together. */
-const SPREAD_MS = 24 * 3_600_000;
-/** After an attempt that failed, plus as much again at most. There are four months left when the first one is made. */
-export const RENEWAL_RETRY_MS = 3_600_000;
+/** Terminals that joined together do not renew together; of a short life a twelfth. */
+const SPREAD_MS_MAX = 24 * 3_600_000;
+const SPREAD_PARTS = 12;
+/** After an attempt that failed: there are four months of a year left when the first one is made. */
+const RETRY_MS_MAX = 3_600_000;
+/** Of a short life, so that there is time for several attempts. */
+const RETRY_PARTS = 24;
 
 /** How long to wait at `nowMs` until two thirds of the certificate's life are over; 0: now. `chance` in [0, 1). Pure. */
 export function renewalDueInMs({ notBeforeMs, notAfterMs }: Validity, nowMs: number, chance: number): number {
-  const dueMs = notBeforeMs + ((notAfterMs - notBeforeMs) * 2) / 3;
-  const inMs = dueMs - nowMs;
+  const lifeMs = notAfterMs - notBeforeMs;
+  const spreadMs = Math.min(SPREAD_MS_MAX, lifeMs / SPREAD_PARTS);
+  const inMs = notBeforeMs + (lifeMs * 2) / 3 - nowMs;
   // Past the spread nothing is drawn any more, or a terminal that connects often would put it off for ever.
-  return inMs <= -SPREAD_MS ? 0 : Math.max(0, inMs + chance * SPREAD_MS);
+  return inMs <= -spreadMs ? 0 : Math.max(0, inMs + chance * spreadMs);
+}
+
+/** The pause after an attempt that failed, up to twice as long by `chance` in [0, 1). Pure. */
+export function renewalRetryMs({ notBeforeMs, notAfterMs }: Validity, chance: number): number {
+  return Math.min(RETRY_MS_MAX, (notAfterMs - notBeforeMs) / RETRY_PARTS) * (1 + chance);
 }

@@ -13,7 +13,7 @@ import { ReportSender } from '../../protocol/report-sender.ts';
 import { untilAborted } from '../../protocol/scope.ts';
 import { Wakeup } from '../../protocol/wakeup.ts';
 import type { NewEvent, NodeStore } from '../store/node-store.ts';
-import { type CertificateRenewal, RENEWAL_RETRY_MS, renewalDueInMs } from './certificate-renewal.ts';
+import { type CertificateRenewal, renewalDueInMs, renewalRetryMs } from './certificate-renewal.ts';
 import { HubTime } from './hub-time.ts';
 import { type LinkConfig, NodeSession } from './node-session.ts';
 
@@ -149,7 +149,8 @@ export class Link {
     for (;;) {
       const outcome = await this.#renewed();
       if (outcome.code === 'E_LINK_CLOSED') throw outcome;
-      await clock.sleep(Math.max(RENEWAL_RETRY_MS * (1 + random.next()), outcome.retryAfterMs ?? 0), stop);
+      const pauseMs = renewalRetryMs(renewal.validity, random.next());
+      await clock.sleep(Math.max(pauseMs, outcome.retryAfterMs ?? 0), stop);
     }
   }
 
