@@ -3,11 +3,12 @@
  * defaults, the kind's own rules. Pure but for reading the namespace.
  */
 import type { KubeObject, ObjectMeta } from '../../protocol/kubernetes.ts';
-import { apiVersionOf, type Kind } from '../kinds/kind.ts';
+import { badRequest, invalid, notFound, refuse } from '../../protocol/resources/api/status.ts';
+import { apiVersionOf } from '../../protocol/resources/kinds/resource-kind.ts';
+import type { Kind } from '../kinds/kind.ts';
 import { asTypedObject, decodeBody } from './body.ts';
-import { type FieldValidation, fieldValidationOf } from './parameters.ts';
-import type { ApiParts, Call, KindTable } from './parts.ts';
-import { badRequest, invalid, notFound, refuse } from './status.ts';
+import { type FieldValidation, fieldValidationOf } from './write-parameters.ts';
+import type { WriteCall, WriteParts, WrittenKinds } from './write-parts.ts';
 
 /** Metadata that only the server writes. */
 const serverMetadata = [
@@ -23,7 +24,7 @@ const serverMetadata = [
 const statusOnCreate: ReadonlySet<string> = new Set(['io.k8s.api.core.v1.Node']);
 
 /** The body as an object of the path's kind, in the path's namespace. */
-export async function decodeObject(call: Call): Promise<KubeObject> {
+export async function decodeObject(call: WriteCall): Promise<KubeObject> {
   const body = decodeBody(await call.body(), call.contentType);
   const { kind } = call;
   // As upstream: what a built-in kind's object leaves out of its type is taken from the path.
@@ -32,7 +33,7 @@ export async function decodeObject(call: Call): Promise<KubeObject> {
 }
 
 /** Refuses an object that is not of the kind, or not at the place, that the path names. */
-export function addressed({ kind, path }: Pick<Call, 'kind' | 'path'>, body: Record<string, unknown>): KubeObject {
+export function addressed({ kind, path }: Pick<WriteCall, 'kind' | 'path'>, body: Record<string, unknown>): KubeObject {
   const apiVersion = apiVersionOf(kind);
   if (body.apiVersion !== apiVersion || body.kind !== kind.kind)
     throw badRequest(
@@ -96,8 +97,8 @@ export function forUpdate(kind: Kind, previous: KubeObject, asked: KubeObject, s
  * silence. `known` are paths that the stored object has already and that nobody is blamed for.
  */
 export function checkFields(
-  kinds: KindTable,
-  call: Pick<Call, 'kind' | 'query'>,
+  kinds: WrittenKinds,
+  call: Pick<WriteCall, 'kind' | 'query'>,
   object: KubeObject,
   known?: KubeObject,
 ): string[] {
@@ -116,7 +117,12 @@ export function checkFields(
 }
 
 /** The object with its defaults, or a refusal that names every fault. */
-export function admit(kinds: KindTable, kind: Kind, object: KubeObject, previous: KubeObject | undefined): KubeObject {
+export function admit(
+  kinds: WrittenKinds,
+  kind: Kind,
+  object: KubeObject,
+  previous: KubeObject | undefined,
+): KubeObject {
   const subject = { kind, name: object.metadata.name ?? object.metadata.generateName ?? '' };
   const structural = kinds.structuralFaults(object, kind);
   if (structural.length > 0) throw invalid(subject, structural);
@@ -127,7 +133,7 @@ export function admit(kinds: KindTable, kind: Kind, object: KubeObject, previous
 }
 
 /** A new object needs a namespace that exists and is not going away. */
-export async function requireNamespace(parts: ApiParts, call: Call, name: string | undefined): Promise<void> {
+export async function requireNamespace(parts: WriteParts, call: WriteCall, name: string | undefined): Promise<void> {
   const namespace = call.path.namespace;
   if (!call.kind.namespaced || namespace === undefined) return;
   const namespaceKind = parts.kinds.kindByPlural('', 'v1', 'namespaces');

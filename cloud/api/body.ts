@@ -1,25 +1,9 @@
-/** Request bodies: bounded bytes to a plain value. JSON, YAML and the few protobuf types that kubectl insists on. */
-import type { IncomingMessage } from 'node:http';
+/** Request bodies: bytes to a plain value. JSON, YAML and the few protobuf types that kubectl insists on. */
 import { parseDocument } from 'yaml';
-import { bounds } from './bounds.ts';
-import { mediaTypeOf } from './negotiation.ts';
+import { mediaTypeOf } from '../../protocol/resources/api/negotiation.ts';
+import { badRequest, refuse } from '../../protocol/resources/api/status.ts';
 import { decodeProtobuf, protobufMediaType } from './protobuf.ts';
-import { badRequest, refuse } from './status.ts';
-
-/** All bytes of the body. Refuses with RequestEntityTooLarge above `bounds.bodyBytesMax` without reading on. */
-export async function readBody(request: IncomingMessage): Promise<Buffer> {
-  const tooLarge = () =>
-    refuse('RequestEntityTooLarge', `the request body is larger than ${bounds.bodyBytesMax} bytes: send less`);
-  if (Number(request.headers['content-length'] ?? 0) > bounds.bodyBytesMax) throw tooLarge();
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > bounds.bodyBytesMax) throw tooLarge();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, bytes);
-}
+import { writeBounds } from './write-bounds.ts';
 
 /** The value of a body whose `Content-Type` is JSON (or absent), YAML or Kubernetes' protobuf. */
 export function decodeBody(body: Buffer, contentType: string | undefined): unknown {
@@ -58,7 +42,7 @@ export function decodeYaml(body: Buffer): unknown {
   const fault = document.errors[0] ?? document.warnings[0];
   if (fault !== undefined) throw badRequest(`the body is not valid YAML: ${fault.message}`);
   try {
-    return bounded(document.toJS({ maxAliasCount: bounds.yamlAliasesMax }));
+    return bounded(document.toJS({ maxAliasCount: writeBounds.yamlAliasesMax }));
   } catch (error) {
     if (error instanceof ReferenceError) throw badRequest(`the body is not valid YAML: ${error.message}`);
     throw error;
@@ -80,8 +64,8 @@ export function asTypedObject(value: unknown): Record<string, unknown> & { apiVe
 function bounded(value: unknown): unknown {
   let level: unknown[] = [value];
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > bounds.bodyDepthMax)
-      throw badRequest(`the body is nested deeper than ${bounds.bodyDepthMax} levels: flatten it`);
+    if (depth > writeBounds.bodyDepthMax)
+      throw badRequest(`the body is nested deeper than ${writeBounds.bodyDepthMax} levels: flatten it`);
     level = level.flatMap((node) => (typeof node === 'object' && node !== null ? Object.values(node) : []));
   }
   return value;

@@ -1,19 +1,20 @@
 /** Delete options, from the body and from the query, and what they make of one deletion. */
 import type { KubeObject } from '../../protocol/kubernetes.ts';
+import { integer } from '../../protocol/resources/api/parameters.ts';
+import { isTrue } from '../../protocol/resources/api/route.ts';
+import { badRequest } from '../../protocol/resources/api/status.ts';
 import type { Kind } from '../kinds/kind.ts';
 import type { DeleteOptions } from '../store/resource-store.ts';
 import { decodeBody } from './body.ts';
-import { integer, isDryRun } from './parameters.ts';
-import type { ApiParts } from './parts.ts';
-import { isTrue } from './route.ts';
-import { badRequest } from './status.ts';
+import { isDryRun } from './write-parameters.ts';
+import type { WriteParts } from './write-parts.ts';
 
 /** What becomes of the objects that name the deleted one as their owner. */
 type Propagation = 'Background' | 'Foreground' | 'Orphan';
 
 export interface Deletion {
   dryRun: boolean;
-  run(parts: ApiParts, kind: Kind, namespace: string | undefined, name: string): Promise<KubeObject>;
+  run(parts: WriteParts, kind: Kind, namespace: string | undefined, name: string): Promise<KubeObject>;
 }
 
 /**
@@ -64,7 +65,7 @@ function propagationOf(values: Record<string, unknown>, query: URLSearchParams):
 
 /** Looks through all kinds: rare, asked for by a person, and no index is kept for it. */
 async function orphanDependents(
-  parts: ApiParts,
+  parts: WriteParts,
   kind: Kind,
   namespace: string | undefined,
   name: string,

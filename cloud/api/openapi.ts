@@ -3,15 +3,11 @@
  * `explain`, for the validation of `apply`, and to see whether a PATCH takes `dryRun` and `fieldValidation`. Pure.
  */
 import { createHash } from 'node:crypto';
-import { apiVersionOf, type Kind } from '../kinds/kind.ts';
-import type { KindTable } from './parts.ts';
-
-/** A document as it is sent, and the hash by which its address changes with it. */
-export interface OpenApiDocument {
-  path: string;
-  text: string;
-  hash: string;
-}
+import type { OpenApiDocument } from '../../protocol/resources/api/parts.ts';
+import { versionPath } from '../../protocol/resources/api/route.ts';
+import { apiVersionOf } from '../../protocol/resources/kinds/resource-kind.ts';
+import type { Kind } from '../kinds/kind.ts';
+import type { WrittenKinds } from './write-parts.ts';
 
 interface Parameter {
   name: string;
@@ -24,7 +20,7 @@ interface Parameter {
 const SCHEMA_PREFIX = '#/components/schemas/';
 
 /** By path below `/openapi/v3/`, e.g. `api/v1` and `apis/apps/v1`. */
-export function openApiDocuments(table: KindTable, title: string): Map<string, OpenApiDocument> {
+export function openApiDocuments(table: WrittenKinds, title: string): Map<string, OpenApiDocument> {
   const byVersion = Map.groupBy(table.kinds, (kind) => versionPath(kind));
   return new Map(
     [...byVersion].map(([path, kinds]) => {
@@ -37,20 +33,6 @@ export function openApiDocuments(table: KindTable, title: string): Map<string, O
       return [path, { path, text, hash: createHash('sha256').update(text).digest('hex').toUpperCase() }];
     }),
   );
-}
-
-/** `/openapi/v3` */
-export function openApiIndex(documents: ReadonlyMap<string, OpenApiDocument>): object {
-  const paths = [...documents.values()].map(({ path, hash }): [string, object] => [
-    path,
-    { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` },
-  ]);
-  return { paths: Object.fromEntries(paths) };
-}
-
-/** `api/v1` for the core group, `apis/apps/v1` for others. */
-export function versionPath({ group, version }: Pick<Kind, 'group' | 'version'>): string {
-  return group === '' ? `api/${version}` : `apis/${group}/${version}`;
 }
 
 function kindPaths(kind: Kind, base: string): Record<string, object> {
@@ -150,7 +132,7 @@ const patchSchemaDefinition = {
 };
 
 /** The schemas of `kinds` and everything that they refer to. */
-function reachableSchemas(table: KindTable, kinds: readonly Kind[]): Record<string, unknown> {
+function reachableSchemas(table: WrittenKinds, kinds: readonly Kind[]): Record<string, unknown> {
   const found: Record<string, unknown> = { [patchSchema]: patchSchemaDefinition };
   const waiting = kinds.map((kind) => kind.schema);
   while (waiting.length > 0) {

@@ -2,11 +2,11 @@
 import jsonPatch, { type Operation } from 'fast-json-patch';
 import type { Json, KubeObject } from '../../protocol/kubernetes.ts';
 import { mergePatch, mergePatchMediaType } from '../../protocol/merge-patch.ts';
+import { mediaTypeOf } from '../../protocol/resources/api/negotiation.ts';
+import { badRequest, refuse, type StatusError } from '../../protocol/resources/api/status.ts';
 import { decodeJson } from './body.ts';
-import { bounds } from './bounds.ts';
-import { mediaTypeOf } from './negotiation.ts';
-import { badRequest, refuse, type StatusError } from './status.ts';
 import { strategicMergePatch, strategicMergePatchMediaType } from './strategic-merge.ts';
+import { writeBounds } from './write-bounds.ts';
 
 const jsonPatchMediaType = 'application/json-patch+json';
 const applyMediaTypes: ReadonlySet<string> = new Set(['application/apply-patch+yaml', 'application/apply-patch+cbor']);
@@ -45,10 +45,10 @@ export function patchOf(body: Buffer, contentType: string | undefined, builtin: 
 /** RFC 6902. A `test` that fails, or a path that is not there, is the client's view being out of date: Invalid. */
 function jsonPatchOf(patch: unknown): Patch {
   if (!Array.isArray(patch)) throw badRequest('a JSON patch must be a list of operations');
-  if (patch.length > bounds.jsonPatchOperationsMax)
+  if (patch.length > writeBounds.jsonPatchOperationsMax)
     throw refuse(
       'RequestEntityTooLarge',
-      `The allowed maximum operations in a JSON patch is ${bounds.jsonPatchOperationsMax}, got ${patch.length}`,
+      `The allowed maximum operations in a JSON patch is ${writeBounds.jsonPatchOperationsMax}, got ${patch.length}`,
     );
   for (const operation of patch as unknown[]) requireOperation(operation);
   return (object) => {

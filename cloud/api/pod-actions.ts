@@ -2,15 +2,16 @@
 
 import type { Env } from '../../protocol/env.ts';
 import type { Condition, KubeObject, Pod } from '../../protocol/kubernetes.ts';
+import { type Answer, json } from '../../protocol/resources/api/parts.ts';
+import { badRequest, conflict, refuse, success } from '../../protocol/resources/api/status.ts';
 import { asTypedObject, decodeBody } from './body.ts';
 import { deletionFrom } from './deletion.ts';
-import { isDryRun } from './parameters.ts';
-import { type Answer, type ApiParts, type Call, json } from './parts.ts';
-import { badRequest, conflict, refuse, success } from './status.ts';
 import { rewrite } from './write.ts';
+import { isDryRun } from './write-parameters.ts';
+import type { WriteCall, WriteParts } from './write-parts.ts';
 
 /** `POST …/pods/NAME/binding` with a v1 Binding: sets `spec.nodeName`, once. */
-export async function bindPod(env: Env, parts: ApiParts, call: Call): Promise<Answer> {
+export async function bindPod(env: Env, parts: WriteParts, call: WriteCall): Promise<Answer> {
   const { kind, path } = call;
   const binding = asTypedObject(decodeBody(await call.body(), call.contentType));
   requireKind(binding, 'v1', 'Binding');
@@ -37,7 +38,7 @@ export async function bindPod(env: Env, parts: ApiParts, call: Call): Promise<An
 }
 
 /** `POST …/pods/NAME/eviction` with a policy/v1 Eviction: deletes with the pod's grace. No disruption budgets exist. */
-export async function evictPod(parts: ApiParts, call: Call): Promise<Answer> {
+export async function evictPod(parts: WriteParts, call: WriteCall): Promise<Answer> {
   const eviction = asTypedObject(decodeBody(await call.body(), call.contentType));
   requireKind(eviction, 'policy/v1', 'Eviction');
   const { name } = (eviction.metadata ?? {}) as { name?: unknown };
@@ -49,7 +50,7 @@ export async function evictPod(parts: ApiParts, call: Call): Promise<Answer> {
   return json(201, success({}, undefined, 201));
 }
 
-async function markScheduled(env: Env, parts: ApiParts, call: Call): Promise<void> {
+async function markScheduled(env: Env, parts: WriteParts, call: WriteCall): Promise<void> {
   const scheduled: Condition = {
     type: 'PodScheduled',
     status: 'True',

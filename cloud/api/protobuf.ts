@@ -6,7 +6,7 @@
  * 3: contentEncoding, 4: contentType}` (kubernetes.io, "Kubernetes API concepts", Kubernetes Protobuf encoding). The
  * field numbers are those of the generated.proto files of k8s.io/api and k8s.io/apimachinery.
  */
-import { badRequest, refuse } from './status.ts';
+import { badRequest, refuse } from '../../protocol/resources/api/status.ts';
 
 export const protobufMediaType = 'application/vnd.kubernetes.protobuf';
 

@@ -1,59 +1,44 @@
 /** `kubectl auth can-i` and `auth whoami`: questions in the form of objects that are answered and not kept. */
-import { asTypedObject, decodeBody } from './body.ts';
-import type { ApiRequest, Authorize, Identity } from './identity.ts';
-import { type Answer, json } from './parts.ts';
-import { badRequest } from './status.ts';
 
-export interface Review {
-  group: string;
-  version: string;
-  kind: string;
-  plural: string;
-  singular: string;
-  answer(identity: Identity, spec: Record<string, unknown>, authorize: Authorize): Promise<Record<string, unknown>>;
-}
+import type { ApiRequest, Authorize, Identity } from '../../protocol/resources/api/identity.ts';
+import { json, type Review } from '../../protocol/resources/api/parts.ts';
+import { badRequest } from '../../protocol/resources/api/status.ts';
+import { asTypedObject, decodeBody } from './body.ts';
+
+type Answering = (
+  identity: Identity,
+  spec: Record<string, unknown>,
+  authorize: Authorize,
+) => Promise<Record<string, unknown>>;
 
 export const reviews: readonly Review[] = [
-  {
-    group: 'authorization.k8s.io',
-    version: 'v1',
-    kind: 'SelfSubjectAccessReview',
-    plural: 'selfsubjectaccessreviews',
-    singular: 'selfsubjectaccessreview',
-    answer: async (identity, spec, authorize) => {
-      const decision = await authorize(accessRequestOf(identity, spec));
-      return decision.allowed ? { allowed: true } : { allowed: false, reason: decision.reason };
-    },
-  },
-  {
-    group: 'authentication.k8s.io',
-    version: 'v1',
-    kind: 'SelfSubjectReview',
-    plural: 'selfsubjectreviews',
-    singular: 'selfsubjectreview',
-    answer: async ({ user, groups }) => ({ userInfo: { username: user, groups } }),
-  },
+  review('authorization.k8s.io', 'SelfSubjectAccessReview', async (identity, spec, authorize) => {
+    const decision = await authorize(accessRequestOf(identity, spec));
+    return decision.allowed ? { allowed: true } : { allowed: false, reason: decision.reason };
+  }),
+  review('authentication.k8s.io', 'SelfSubjectReview', async ({ user, groups }) => ({
+    userInfo: { username: user, groups },
+  })),
 ];
 
-export function reviewAt(group: string, version: string, plural: string): Review | undefined {
-  return reviews.find((review) => review.group === group && review.version === version && review.plural === plural);
-}
-
-/** The review with its `status` filled in. */
-export async function answerReview(
-  review: Review,
-  identity: Identity,
-  authorize: Authorize,
-  body: Buffer,
-  contentType: string | undefined,
-): Promise<Answer> {
-  const asked = asTypedObject(decodeBody(body, contentType));
-  const apiVersion = `${review.group}/${review.version}`;
-  if (asked.apiVersion !== apiVersion || asked.kind !== review.kind)
-    throw badRequest(`the body must be a ${review.kind} of ${apiVersion}`);
-  const spec = asRecord(asked.spec);
-  const status = await review.answer(identity, spec, authorize);
-  return json(201, { ...asked, metadata: asked.metadata ?? {}, status });
+/** A question of version v1; it is answered with itself, its `status` filled in. */
+function review(group: string, kind: string, answering: Answering): Review {
+  const singular = kind.toLowerCase();
+  return {
+    group,
+    version: 'v1',
+    kind,
+    plural: `${singular}s`,
+    singular,
+    async answer(identity, authorize, body, contentType) {
+      const asked = asTypedObject(decodeBody(await body(), contentType));
+      const apiVersion = `${group}/v1`;
+      if (asked.apiVersion !== apiVersion || asked.kind !== kind)
+        throw badRequest(`the body must be a ${kind} of ${apiVersion}`);
+      const status = await answering(identity, asRecord(asked.spec), authorize);
+      return json(201, { ...asked, metadata: asked.metadata ?? {}, status });
+    },
+  };
 }
 
 function accessRequestOf(identity: Identity, spec: Record<string, unknown>): ApiRequest {

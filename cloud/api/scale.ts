@@ -1,10 +1,11 @@
 /** `/scale`: the number of replicas as an autoscaling/v1 Scale, whatever the kind calls it. */
 import type { Deployment, KubeObject, LabelSelector } from '../../protocol/kubernetes.ts';
+import { type Answer, json } from '../../protocol/resources/api/parts.ts';
+import { badRequest, invalid, notFound } from '../../protocol/resources/api/status.ts';
 import { asTypedObject, decodeBody } from './body.ts';
-import { type Answer, type ApiParts, type Call, json } from './parts.ts';
 import { patchOf } from './patch.ts';
-import { badRequest, invalid, notFound } from './status.ts';
 import { rewrite } from './write.ts';
+import type { WriteCall, WriteParts } from './write-parts.ts';
 
 /** Kinds whose `spec.replicas` and `spec.selector` mean what a Scale says, by schema. */
 const scalable: ReadonlySet<string> = new Set(['io.k8s.api.apps.v1.Deployment']);
@@ -13,20 +14,20 @@ export function isScalable(kind: { schema: string }): boolean {
   return scalable.has(kind.schema);
 }
 
-export async function getScale(parts: ApiParts, call: Call): Promise<Answer> {
+export async function getScale(parts: WriteParts, call: WriteCall): Promise<Answer> {
   const object = await parts.store.get(call.kind, call.path.namespace, call.path.name!);
   if (object === undefined) throw notFound({ kind: call.kind, name: call.path.name! });
   return json(200, scaleOf(object));
 }
 
-export async function replaceScale(parts: ApiParts, call: Call): Promise<Answer> {
+export async function replaceScale(parts: WriteParts, call: WriteCall): Promise<Answer> {
   const scale = asTypedObject(decodeBody(await call.body(), call.contentType));
   if (scale.kind !== 'Scale') throw badRequest(`the body must be a Scale, not ${JSON.stringify(scale.kind)}`);
   const { written } = await rewrite(parts, call, (object) => scaled(call, object, scale));
   return json(200, scaleOf(written));
 }
 
-export async function patchScale(parts: ApiParts, call: Call): Promise<Answer> {
+export async function patchScale(parts: WriteParts, call: WriteCall): Promise<Answer> {
   const patch = patchOf(await call.body(), call.contentType, true);
   const { written } = await rewrite(parts, call, (object) => scaled(call, object, patch(scaleOf(object))));
   return json(200, scaleOf(written));
@@ -44,7 +45,7 @@ function scaleOf(object: KubeObject): Record<string, unknown> {
   };
 }
 
-function scaled(call: Call, object: KubeObject, scale: Record<string, unknown>): KubeObject {
+function scaled(call: WriteCall, object: KubeObject, scale: Record<string, unknown>): KubeObject {
   const metadata = (scale.metadata ?? {}) as Partial<KubeObject['metadata']>;
   const replicas = ((scale.spec ?? {}) as { replicas?: unknown }).replicas ?? 0;
   if (!Number.isSafeInteger(replicas) || (replicas as number) < 0)

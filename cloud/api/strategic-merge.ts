@@ -5,8 +5,8 @@
  * patchMergeKey tags of k8s.io/api and k8s.io/apimachinery v1.32.
  */
 import type { Json } from '../../protocol/kubernetes.ts';
+import { badRequest } from '../../protocol/resources/api/status.ts';
 import { listStrategyOf } from '../kinds/list-strategy.ts';
-import { badRequest } from './status.ts';
 
 export const strategicMergePatchMediaType = 'application/strategic-merge-patch+json';
 

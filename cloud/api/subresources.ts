@@ -1,15 +1,9 @@
 /** The parts of an object that have a path of their own, as data: discovery, OpenAPI and dispatch read this table. */
-import { apiVersionOf, type Kind } from '../kinds/kind.ts';
-import type { Verb } from './identity.ts';
-import { isScalable } from './scale.ts';
 
-export interface Subresource {
-  name: string;
-  verbs: readonly Verb[];
-  /** The kind that is read and written there. */
-  apiVersion: string;
-  kind: string;
-}
+import type { Subresource } from '../../protocol/resources/api/parts.ts';
+import { apiVersionOf } from '../../protocol/resources/kinds/resource-kind.ts';
+import type { Kind } from '../kinds/kind.ts';
+import { isScalable } from './scale.ts';
 
 /** What `kind` has besides itself. */
 export function subresourcesOf(kind: Kind): Subresource[] {
@@ -25,6 +19,3 @@ export function subresourcesOf(kind: Kind): Subresource[] {
     );
   return found;
 }
-
-/** Streams of a pod that this server does not carry. */
-export const podStreams: ReadonlySet<string> = new Set(['log', 'exec', 'attach', 'portforward', 'proxy']);

@@ -3,18 +3,20 @@
 import type { Env } from '../../protocol/env.ts';
 import { codeOf } from '../../protocol/errors.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
+import { listParameters } from '../../protocol/resources/api/parameters.ts';
+import { type Answer, json } from '../../protocol/resources/api/parts.ts';
+import { renderingOf } from '../../protocol/resources/api/read.ts';
+import { renderList, renderObject } from '../../protocol/resources/api/rendering.ts';
+import { alreadyExists, conflict, notFound, success } from '../../protocol/resources/api/status.ts';
 import type { UpdateOptions } from '../store/resource-store.ts';
 import { addressed, admit, checkFields, decodeObject, forCreate, forUpdate, requireNamespace } from './admission.ts';
-import { bounds } from './bounds.ts';
 import { deletionOf } from './deletion.ts';
-import { isDryRun, listParameters } from './parameters.ts';
-import { type Answer, type ApiParts, type Call, json } from './parts.ts';
 import { patchOf } from './patch.ts';
-import { renderingOf } from './read.ts';
-import { renderList, renderObject } from './rendering.ts';
-import { alreadyExists, conflict, notFound, success } from './status.ts';
+import { writeBounds } from './write-bounds.ts';
+import { isDryRun } from './write-parameters.ts';
+import type { WriteCall, WriteParts } from './write-parts.ts';
 
-export async function createObject(env: Env, parts: ApiParts, call: Call): Promise<Answer> {
+export async function createObject(env: Env, parts: WriteParts, call: WriteCall): Promise<Answer> {
   const { kind } = call;
   const dryRun = isDryRun(call.query.getAll('dryRun'));
   const rendering = renderingOf(env, call);
@@ -34,14 +36,14 @@ export async function createObject(env: Env, parts: ApiParts, call: Call): Promi
   }
 }
 
-export async function replaceObject(env: Env, parts: ApiParts, call: Call): Promise<Answer> {
+export async function replaceObject(env: Env, parts: WriteParts, call: WriteCall): Promise<Answer> {
   const rendering = renderingOf(env, call);
   const object = await decodeObject(call);
   const { written, warnings } = await rewrite(parts, call, () => object);
   return json(200, renderObject(rendering, written), warnings);
 }
 
-export async function patchObject(env: Env, parts: ApiParts, call: Call): Promise<Answer> {
+export async function patchObject(env: Env, parts: WriteParts, call: WriteCall): Promise<Answer> {
   const rendering = renderingOf(env, call);
   const patch = patchOf(await call.body(), call.contentType, call.kind.builtin);
   const { written, warnings } = await rewrite(parts, call, (previous) => addressed(call, patch(previous)));
@@ -53,8 +55,8 @@ export async function patchObject(env: Env, parts: ApiParts, call: Call): Promis
  * revision it builds. The change sees the newest object each time; it returns a new one.
  */
 export async function rewrite(
-  parts: ApiParts,
-  call: Call,
+  parts: WriteParts,
+  call: WriteCall,
   change: (previous: KubeObject) => KubeObject,
 ): Promise<{ written: KubeObject; warnings: string[] }> {
   const { kind, path } = call;
@@ -72,12 +74,12 @@ export async function rewrite(
     try {
       return { written: await parts.store.update(kind, admitted, options), warnings };
     } catch (error) {
-      if (codeOf(error) !== 'E_CONFLICT' || attempt >= bounds.conflictTriesMax) throw error;
+      if (codeOf(error) !== 'E_CONFLICT' || attempt >= writeBounds.conflictTriesMax) throw error;
     }
   }
 }
 
-export async function deleteObject(env: Env, parts: ApiParts, call: Call): Promise<Answer> {
+export async function deleteObject(env: Env, parts: WriteParts, call: WriteCall): Promise<Answer> {
   const { kind, path } = call;
   const rendering = renderingOf(env, call);
   const deletion = deletionOf(await call.body(), call.contentType, call.query);
@@ -88,7 +90,7 @@ export async function deleteObject(env: Env, parts: ApiParts, call: Call): Promi
 }
 
 /** Deletes what a list of the same parameters shows, page by page, and answers with it. */
-export async function deleteObjects(env: Env, parts: ApiParts, call: Call): Promise<Answer> {
+export async function deleteObjects(env: Env, parts: WriteParts, call: WriteCall): Promise<Answer> {
   const { kind } = call;
   const rendering = renderingOf(env, call);
   const { options } = listParameters(call);
@@ -99,7 +101,7 @@ export async function deleteObjects(env: Env, parts: ApiParts, call: Call): Prom
   do {
     const page = await parts.store.list(kind, {
       ...options,
-      limit: options.limit ?? bounds.deletePageItems,
+      limit: options.limit ?? writeBounds.deletePageItems,
       ...(token === undefined ? {} : { continue: token }),
     });
     for (const { metadata } of page.items) {
@@ -117,7 +119,11 @@ export async function deleteObjects(env: Env, parts: ApiParts, call: Call): Prom
 }
 
 /** Refuses a change that builds on another revision, or on another object of the same name. */
-function requireSame(subject: { kind: Call['kind']; name: string }, previous: KubeObject, asked: KubeObject): void {
+function requireSame(
+  subject: { kind: WriteCall['kind']; name: string },
+  previous: KubeObject,
+  asked: KubeObject,
+): void {
   const { resourceVersion, uid } = asked.metadata;
   if (resourceVersion && resourceVersion !== previous.metadata.resourceVersion)
     throw conflict(

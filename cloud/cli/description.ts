@@ -12,7 +12,7 @@ import {
   type Pod,
   type YurtAppSet,
 } from '../../protocol/kubernetes.ts';
-import { ageOf } from '../kinds/columns.ts';
+import { ageOf } from '../../protocol/resources/kinds/columns.ts';
 import { type Outline, outlineLines, outlineOf, pairLines, tableSection } from './outline.ts';
 import { podSections } from './pod-description.ts';
 import { cellText } from './table.ts';

@@ -1,7 +1,7 @@
 /** Objects and tables as `-o` asks for them. Pure: text in, text out. */
 import { stringify } from 'yaml';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
-import { ageOf } from '../kinds/columns.ts';
+import { ageOf } from '../../protocol/resources/kinds/columns.ts';
 import { qualifiedName, type Resource } from './resources.ts';
 import { cellText, type ServerRow, type ServerTable } from './table.ts';
 

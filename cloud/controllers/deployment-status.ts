@@ -1,6 +1,6 @@
 /** What a Deployment says of its pods, so that `kubectl rollout status` and `kubectl wait` can be believed. */
 import { type Condition, type Deployment, keys, type Pod } from '../../protocol/kubernetes.ts';
-import { sameJson } from '../store/json-value.ts';
+import { sameJson } from '../../protocol/resources/store/json-value.ts';
 import { timestampOf } from '../store/object-rules.ts';
 import { findCondition, isTrue, type Verdict, withConditions } from './condition.ts';
 import { availableInMs, type DeploymentPlan, isActive, minReadySecondsOf, rollingBounds } from './deployment-plan.ts';

@@ -3,7 +3,7 @@
  * be, so that a layer of ReplicaSets can be put between without touching what runs.
  */
 import { type Deployment, keys, type Pod } from '../../protocol/kubernetes.ts';
-import type { FieldFault } from '../kinds/kind.ts';
+import type { FieldFault } from '../../protocol/resources/kinds/faults.ts';
 import { deploymentKind, podKind } from '../kinds/registry.ts';
 import { findCondition } from './condition.ts';
 import { type DeploymentView, planDeployment } from './deployment-plan.ts';

@@ -18,9 +18,9 @@ import {
   type WorkloadTweak,
   type YurtAppSet,
 } from '../../protocol/kubernetes.ts';
-import type { FieldFault } from '../kinds/kind.ts';
+import type { FieldFault } from '../../protocol/resources/kinds/faults.ts';
+import { frozenCopy } from '../../protocol/resources/store/json-value.ts';
 import { deploymentKind } from '../kinds/registry.ts';
-import { frozenCopy } from '../store/json-value.ts';
 import { objectHash } from './object-hash.ts';
 
 export type EffectiveDeployment = { deployment: Deployment } | { faults: FieldFault[] };

@@ -5,10 +5,9 @@
  * As in OpenYurt, pool values overwrite, and a node edited by hand is left alone until its pool's attributes change.
  * A node that leaves its pool loses what the pool gave it.
  */
-import type { Labels, Node, NodePool, Taint } from '../../protocol/kubernetes.ts';
-import { keys } from '../../protocol/kubernetes.ts';
+import { keys, type Labels, type Node, type NodePool, type Taint } from '../../protocol/kubernetes.ts';
+import { sameJson } from '../../protocol/resources/store/json-value.ts';
 import { nodeKind } from '../kinds/registry.ts';
-import { sameJson } from '../store/json-value.ts';
 import { canonicalJson } from './object-hash.ts';
 import { type Outcome, settled } from './step.ts';
 

@@ -1,7 +1,7 @@
 /** What a pool says of its nodes. Membership is the label `apps.openyurt.io/nodepool` on the node. */
 import type { Node, NodePool } from '../../protocol/kubernetes.ts';
+import { sameJson } from '../../protocol/resources/store/json-value.ts';
 import { nodePoolKind } from '../kinds/registry.ts';
-import { sameJson } from '../store/json-value.ts';
 import { isTrue } from './condition.ts';
 import { type Outcome, settled } from './step.ts';
 

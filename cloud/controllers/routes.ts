@@ -1,8 +1,8 @@
 /** Which keys a change concerns: the indexes answer, the fleet is never searched. */
 import type { Deployment, KubeObject, Node, NodePool, OwnerReference, Pod } from '../../protocol/kubernetes.ts';
+import { sameJson } from '../../protocol/resources/store/json-value.ts';
 import type { Kind } from '../kinds/kind.ts';
 import { deploymentKind, nodeKind, nodePoolKind, podKind, yurtAppSetKind } from '../kinds/registry.ts';
-import { sameJson } from '../store/json-value.ts';
 import { findCondition } from './condition.ts';
 import { type Fleet, poolOf } from './fleet.ts';
 import { isReachable } from './node-fit.ts';

@@ -5,10 +5,10 @@
  */
 import type { Env } from '../../protocol/env.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
+import { Informer } from '../../protocol/resources/store/informer.ts';
 import { Scope } from '../../protocol/scope.ts';
 import type { Kind } from '../kinds/kind.ts';
 import { eventKind, kinds, leaseKind, nodeKind } from '../kinds/registry.ts';
-import { Informer } from '../store/informer.ts';
 import type { ResourceStore } from '../store/resource-store.ts';
 import { ControllerLoop, type ControllerRow } from './controller-loop.ts';
 import { controllerRows } from './controllers.ts';

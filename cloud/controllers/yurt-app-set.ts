@@ -1,7 +1,7 @@
 /** One Deployment for each pool that a YurtAppSet selects; what a pool cannot get is said and holds no other pool up. */
 import { type Deployment, keys, matchesSelector, type NodePool, type YurtAppSet } from '../../protocol/kubernetes.ts';
+import { sameJson } from '../../protocol/resources/store/json-value.ts';
 import { deploymentKind, yurtAppSetKind } from '../kinds/registry.ts';
-import { sameJson } from '../store/json-value.ts';
 import { type Verdict, withConditions } from './condition.ts';
 import { deploymentName, effectiveDeployment, workloadRevision } from './effective-deployment.ts';
 import { type Outcome, type Step, settled } from './step.ts';

@@ -11,7 +11,7 @@ import { Database } from '../../protocol/node/sqlite.ts';
 import { SESSION_PATH, WebSocketAcceptor } from '../../protocol/node/websocket.ts';
 import { programVersion } from '../../protocol/program-version.ts';
 import { createApi } from '../api/api.ts';
-import { authorizeMasters } from '../api/identity.ts';
+import { authorizeMasters } from '../api/authorize-masters.ts';
 import type { Authority } from '../identity/authority.ts';
 import { administratorCertificate, openAuthority, serverCertificate } from '../identity/authority-files.ts';
 import { openIdentityDesk } from '../identity/identity-desk.ts';

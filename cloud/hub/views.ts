@@ -9,12 +9,12 @@ import { type KubeObject, keys as labelKeys, type Pod } from '../../protocol/kub
 import { limits } from '../../protocol/limits.ts';
 import { scopes } from '../../protocol/messages.ts';
 import { objectKey, parseKey } from '../../protocol/object-key.ts';
+import { Informer } from '../../protocol/resources/store/informer.ts';
 import { Scope, untilAborted } from '../../protocol/scope.ts';
 import { sectionId } from '../../protocol/view-replica.ts';
 import { type SectionChange, SectionSource } from '../../protocol/view-source.ts';
 import { Wakeup } from '../../protocol/wakeup.ts';
 import { configMapKind, nodeKind, nodePoolKind, podKind, secretKind } from '../kinds/registry.ts';
-import { Informer } from '../store/informer.ts';
 import type { ResourceStore } from '../store/resource-store.ts';
 import type { HubChange, HubJournal, HubState } from './hub-state.ts';
 import { NodeIndex } from './node-index.ts';

@@ -1,10 +1,9 @@
 /** ConfigMap v1 and Secret v1: two shapes of the same idea, the second with values in base64. */
 import type { ConfigMap, Secret } from '../../protocol/kubernetes.ts';
-import { column } from './columns.ts';
+import { configMapRow, secretRow } from '../../protocol/resources/kinds/config.ts';
+import { type FieldFault, forbidden, immutable, invalid } from '../../protocol/resources/kinds/faults.ts';
 import { defineKind } from './define-kind.ts';
-import { forbidden, immutable, invalid } from './faults.ts';
 import { fill } from './fill.ts';
-import type { FieldFault } from './kind.ts';
 
 const KEY_CHARS_MAX = 253;
 /** All values of one object, in bytes; what Kubernetes allows. */
@@ -13,14 +12,8 @@ const dataKey = /^[-._a-zA-Z0-9]+$/;
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 export const configMapKind = defineKind<ConfigMap>({
-  group: '',
-  version: 'v1',
-  kind: 'ConfigMap',
-  plural: 'configmaps',
-  shortNames: ['cm'],
-  namespaced: true,
+  ...configMapRow,
   schema: 'io.k8s.api.core.v1.ConfigMap',
-  columns: [column<ConfigMap>('Data', (map) => size(map.data) + size(map.binaryData), { type: 'integer' })],
   validate: (map, previous) => [
     ...keyFaults(map.data, 'data'),
     ...keyFaults(map.binaryData, 'binaryData'),
@@ -34,17 +27,8 @@ export const configMapKind = defineKind<ConfigMap>({
 });
 
 export const secretKind = defineKind<Secret>({
-  group: '',
-  version: 'v1',
-  kind: 'Secret',
-  plural: 'secrets',
-  namespaced: true,
+  ...secretRow,
   schema: 'io.k8s.api.core.v1.Secret',
-  columns: [
-    column<Secret>('Type', (secret) => secret.type ?? 'Opaque'),
-    column<Secret>('Data', (secret) => size(secret.data), { type: 'integer' }),
-  ],
-  selectableFields: { type: (secret) => secret.type ?? '' },
   defaults: (secret) => fill(foldStringData(secret), { type: 'Opaque' }),
   validate: (secret, previous) => [
     ...keyFaults(secret.data, 'data'),
@@ -92,10 +76,6 @@ function frozenFaults(
   return held
     .filter((member) => immutable(member, next[member], previous[member]).length > 0)
     .map((member) => forbidden(member, 'field is immutable when `immutable` is set'));
-}
-
-function size(data: Record<string, string> | undefined): number {
-  return Object.keys(data ?? {}).length;
 }
 
 function bytesOf(data: Record<string, string> | undefined): number {

@@ -1,10 +1,17 @@
 /** Deployment apps/v1. */
 import { type Container, type Deployment, type LabelSelector, matchesSelector } from '../../protocol/kubernetes.ts';
-import { column, wideColumn } from './columns.ts';
+import { column, wideColumn } from '../../protocol/resources/kinds/columns.ts';
+import {
+  atLeast,
+  type FieldFault,
+  forbidden,
+  immutable,
+  invalid,
+  oneOf,
+  required,
+} from '../../protocol/resources/kinds/faults.ts';
 import { defineKind } from './define-kind.ts';
-import { atLeast, forbidden, immutable, invalid, oneOf, required } from './faults.ts';
 import { fill, within } from './fill.ts';
-import type { FieldFault } from './kind.ts';
 import { selectorFaults } from './metadata.ts';
 import { podSpecDefaults, podTemplateFaults } from './pod-spec.ts';
 

@@ -1,8 +1,8 @@
 /** Event v1: what happened to an object, for people. */
 import type { KubeObject } from '../../protocol/kubernetes.ts';
-import { ageOf, column, nameColumn } from './columns.ts';
+import { ageOf, column, nameColumn } from '../../protocol/resources/kinds/columns.ts';
+import { invalid, required } from '../../protocol/resources/kinds/faults.ts';
 import { defineKind } from './define-kind.ts';
-import { invalid, required } from './faults.ts';
 
 interface Event extends KubeObject {
   involvedObject?: Record<string, string | undefined>;

@@ -1,8 +1,8 @@
 /** Lease coordination.k8s.io/v1. */
 import type { KubeObject } from '../../protocol/kubernetes.ts';
-import { column } from './columns.ts';
+import { column } from '../../protocol/resources/kinds/columns.ts';
+import { atLeast } from '../../protocol/resources/kinds/faults.ts';
 import { defineKind } from './define-kind.ts';
-import { atLeast } from './faults.ts';
 
 interface Lease extends KubeObject {
   spec?: { holderIdentity?: string; leaseDurationSeconds?: number; leaseTransitions?: number };

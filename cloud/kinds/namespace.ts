@@ -1,9 +1,9 @@
 /** Namespace v1. */
 import type { KubeObject } from '../../protocol/kubernetes.ts';
-import { column } from './columns.ts';
+import { column } from '../../protocol/resources/kinds/columns.ts';
+import { isDnsLabel } from '../../protocol/resources/kinds/names.ts';
 import { defineKind } from './define-kind.ts';
 import { fill } from './fill.ts';
-import { isDnsLabel } from './metadata.ts';
 
 interface Namespace extends KubeObject {
   status?: { phase?: string };

@@ -4,11 +4,10 @@
  * That a pool with nodes may not be deleted is for the API to refuse: a row sees one object only.
  */
 import { keys, type NodePool } from '../../protocol/kubernetes.ts';
-import { ageOf, column } from './columns.ts';
+import { type FieldFault, forbidden, immutable, invalid } from '../../protocol/resources/kinds/faults.ts';
+import { nodePoolRow } from '../../protocol/resources/kinds/node-pool.ts';
 import { defineKind } from './define-kind.ts';
-import { forbidden, immutable, invalid } from './faults.ts';
 import { fill } from './fill.ts';
-import type { FieldFault } from './kind.ts';
 import { annotationFaults, labelFaults } from './metadata.ts';
 import { taintFaults } from './node.ts';
 
@@ -27,23 +26,9 @@ const poolScopeAlways: PoolScopeMetadata[] = [
 ];
 
 export const nodePoolKind = defineKind<NodePool>({
-  group: 'apps.openyurt.io',
-  version: 'v1beta2',
-  kind: 'NodePool',
-  plural: 'nodepools',
-  shortNames: ['np'],
-  categories: ['yurt'],
-  namespaced: false,
-  status: true,
+  ...nodePoolRow,
   builtin: false,
   schema: 'io.openyurt.apps.v1beta2.NodePool',
-  columns: [
-    column<NodePool>('Type', (pool) => pool.spec?.type),
-    column<NodePool>('ReadyNodes', (pool) => pool.status?.readyNodeNum, { type: 'integer' }),
-    column<NodePool>('NotReadyNodes', (pool) => pool.status?.unreadyNodeNum, { type: 'integer' }),
-    column<NodePool>('LeaderNodes', (pool) => pool.status?.leaderNum as number | undefined, { type: 'integer' }),
-    column<NodePool>('LeaderElectionAge', leaderAge, { type: 'date' }),
-  ],
   defaults(pool) {
     const spec = specDefaults(pool.spec ?? {});
     const type = (spec.type ?? 'Edge').toLowerCase();
@@ -97,10 +82,4 @@ function changeFaults(next: NodePoolSpec, previous: NodePoolSpec): FieldFault[] 
   return fixed
     .filter((member) => immutable(member, next[member], previous[member]).length > 0)
     .map((member) => forbidden(`spec.${member}`, 'field is immutable'));
-}
-
-/** Empty without a leader, as a custom resource's column is. */
-function leaderAge(pool: NodePool, nowMs: number): string | null {
-  const elected = pool.status?.leaderLastElectedTime;
-  return typeof elected === 'string' ? ageOf(elected, nowMs) : null;
 }

@@ -5,10 +5,17 @@
  * can be applied unchanged.
  */
 import type { Container, PodSpec, PodTemplate } from '../../protocol/kubernetes.ts';
-import { atLeast, duplicate, invalid, oneOf, required } from './faults.ts';
+import {
+  atLeast,
+  duplicate,
+  type FieldFault,
+  invalid,
+  oneOf,
+  required,
+} from '../../protocol/resources/kinds/faults.ts';
+import { isDnsLabel, isDnsSubdomain, type NameRule } from '../../protocol/resources/kinds/names.ts';
 import { fill, within } from './fill.ts';
-import type { FieldFault } from './kind.ts';
-import { annotationFaults, isDnsLabel, isDnsSubdomain, labelFaults, type NameRule } from './metadata.ts';
+import { annotationFaults, labelFaults } from './metadata.ts';
 
 /** How a pod can run on a terminal: `host` is the default. */
 export const runtimeClasses = ['host', 'js', 'oci'] as const;

@@ -1,10 +1,11 @@
 /** The table of kinds that the hub knows. A new kind is a new row here. */
 import { AppError } from '../../protocol/errors.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
+import { apiVersionOf } from '../../protocol/resources/kinds/resource-kind.ts';
 import { configMapKind, secretKind } from './config.ts';
 import { deploymentKind } from './deployment.ts';
 import { eventKind } from './event.ts';
-import { apiVersionOf, type Kind } from './kind.ts';
+import type { Kind } from './kind.ts';
 import { leaseKind } from './lease.ts';
 import { namespaceKind } from './namespace.ts';
 import { nodeKind } from './node.ts';

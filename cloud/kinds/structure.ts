@@ -3,8 +3,8 @@
  * controllers may rely on the types. Pure.
  */
 import type { KubeObject } from '../../protocol/kubernetes.ts';
-import { invalid, required, unsupported } from './faults.ts';
-import type { FieldFault, Kind } from './kind.ts';
+import { type FieldFault, invalid, required, unsupported } from '../../protocol/resources/kinds/faults.ts';
+import type { Kind } from './kind.ts';
 import { openYurtSchemas } from './openyurt-schemas.ts';
 import { keyOfRef, type Schema } from './schema.ts';
 import { generatedSchemas } from './schemas.gen.ts';

@@ -4,13 +4,20 @@
  * combination give a valid workload is for the controller, which knows the pools.
  */
 import type { Deployment, WorkloadTweak, YurtAppSet } from '../../protocol/kubernetes.ts';
-import { ageColumn, column, nameColumn } from './columns.ts';
+import { ageColumn, column, nameColumn } from '../../protocol/resources/kinds/columns.ts';
+import {
+  atLeast,
+  type FieldFault,
+  forbidden,
+  invalid,
+  oneOf,
+  required,
+} from '../../protocol/resources/kinds/faults.ts';
+import { isDnsSubdomain } from '../../protocol/resources/kinds/names.ts';
 import { defineKind } from './define-kind.ts';
 import { deploymentSpecDefaults, deploymentSpecFaults } from './deployment.ts';
-import { atLeast, forbidden, invalid, oneOf, required } from './faults.ts';
 import { fill, within } from './fill.ts';
-import type { FieldFault } from './kind.ts';
-import { isDnsSubdomain, selectorFaults } from './metadata.ts';
+import { selectorFaults } from './metadata.ts';
 import { podTemplateFaults } from './pod-spec.ts';
 
 type Spec = YurtAppSet['spec'];

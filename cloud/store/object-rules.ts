@@ -5,8 +5,9 @@
  */
 import { AppError } from '../../protocol/errors.ts';
 import type { KubeObject, ObjectMeta } from '../../protocol/kubernetes.ts';
-import { apiVersionOf, type Kind } from '../kinds/kind.ts';
-import { frozenCopy, sameJson } from './json-value.ts';
+import { apiVersionOf } from '../../protocol/resources/kinds/resource-kind.ts';
+import { frozenCopy, sameJson } from '../../protocol/resources/store/json-value.ts';
+import type { Kind } from '../kinds/kind.ts';
 import type { DeleteOptions, UpdateOptions } from './resource-store.ts';
 
 /** `keep`: nothing changes. `put` and `remove` become a change of their own revision. */
@@ -92,11 +93,6 @@ export function remove(kind: Kind, current: KubeObject, options: DeleteOptions, 
     deletionGracePeriodSeconds: graceSeconds,
   };
   return { effect: 'put', object: frozenCopy({ ...current, metadata: mark }) };
-}
-
-/** `object` under `revision`, as it is kept and told. */
-export function stamped(object: KubeObject, revision: number): KubeObject {
-  return frozenCopy({ ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } });
 }
 
 /** RFC 3339 in whole seconds, as the API writes times. */

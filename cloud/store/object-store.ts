@@ -11,25 +11,23 @@
 import { type Env, randomUuid } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
-import type { Kind } from '../kinds/kind.ts';
-import { type Change, ChangeLog } from './change-log.ts';
-import { KindTable, tableKey } from './kind-table.ts';
-import { create, type Outcome, remove, stamped, update } from './object-rules.ts';
-import { pageOf } from './page.ts';
+import type { ResourceKind } from '../../protocol/resources/kinds/resource-kind.ts';
+import { type Change, ChangeLog, stamped } from '../../protocol/resources/store/change-log.ts';
+import { KindTable, tableKey } from '../../protocol/resources/store/kind-table.ts';
+import { pageOf } from '../../protocol/resources/store/page.ts';
 import type {
-  DeleteOptions,
   ListOptions,
   ListResult,
-  ResourceStore,
   Revision,
-  UpdateOptions,
   Watch,
   WatchHandler,
   WatchOptions,
-  WriteOptions,
-} from './resource-store.ts';
-import { compileFilter } from './selector.ts';
-import { Watchers } from './watchers.ts';
+} from '../../protocol/resources/store/resource-reader.ts';
+import { compileFilter } from '../../protocol/resources/store/selector.ts';
+import { Watchers } from '../../protocol/resources/store/watchers.ts';
+import type { Kind } from '../kinds/kind.ts';
+import { create, type Outcome, remove, update } from './object-rules.ts';
+import type { DeleteOptions, ResourceStore, UpdateOptions, WriteOptions } from './resource-store.ts';
 
 /** Where changes are made durable. Calls are made one at a time. */
 export interface Journal {
@@ -116,11 +114,11 @@ export class ObjectStore implements ResourceStore {
     this.#compactEntries = Math.min(options.compactEntries ?? COMPACT_ENTRIES, this.#logEntriesMax);
   }
 
-  async get(kind: Kind, namespace: string | undefined, name: string): Promise<KubeObject | undefined> {
+  async get(kind: ResourceKind, namespace: string | undefined, name: string): Promise<KubeObject | undefined> {
     return this.#tables.get(kindKeyOf(kind))?.get(tableKey(kind.namespaced ? namespace : undefined, name));
   }
 
-  async list(kind: Kind, options: ListOptions = {}): Promise<ListResult> {
+  async list(kind: ResourceKind, options: ListOptions = {}): Promise<ListResult> {
     const matches = compileFilter(kind, options);
     const kindKey = kindKeyOf(kind);
     return pageOf(kindKey, this.#tableOf(kindKey), this.#log, this.#revision, options, matches);
@@ -163,15 +161,9 @@ export class ObjectStore implements ResourceStore {
     );
   }
 
-  watch(kind: Kind, options: WatchOptions, handler: WatchHandler): Watch {
+  watch(kind: ResourceKind, options: WatchOptions, handler: WatchHandler): Watch {
     this.#assertOpen();
-    const from = Number(options.from);
-    if (options.from === '' || !Number.isSafeInteger(from) || from < 0)
-      throw new AppError('E_INPUT_INVALID', `invalid resource version "${options.from}": use that of a list`);
-    // A revision that was never given out belongs to another life of this store: the watcher must list again.
-    if (from > this.#revision)
-      throw new AppError('E_REVISION_EXPIRED', `unknown resource version ${from}: list again and watch from there`);
-    this.#log.assertReaches(from);
+    const from = this.#log.placeOf(options.from, this.#revision);
     return this.#watchers.add(kindKeyOf(kind), from, compileFilter(kind, options), handler);
   }
 
@@ -328,7 +320,7 @@ export class ObjectStore implements ResourceStore {
 }
 
 /** Objects of all versions of a kind are one set. */
-function kindKeyOf(kind: Kind): string {
+function kindKeyOf(kind: ResourceKind): string {
   return `${kind.group}/${kind.plural}`;
 }
 

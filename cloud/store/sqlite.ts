@@ -7,9 +7,9 @@ import type { Env } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
 import type { Database, Row } from '../../protocol/node/sqlite.ts';
-import type { Change } from './change-log.ts';
-import { frozenCopy } from './json-value.ts';
-import { KindTable, tableKeyOf } from './kind-table.ts';
+import type { Change } from '../../protocol/resources/store/change-log.ts';
+import { frozenCopy } from '../../protocol/resources/store/json-value.ts';
+import { KindTable, tableKeyOf } from '../../protocol/resources/store/kind-table.ts';
 import { type Journal, ObjectStore, type Recovered, type StoreOptions } from './object-store.ts';
 
 /** The tables that the store needs in its database file. */

@@ -6,10 +6,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Kind } from '../../cloud/kinds/kind.ts';
 import { configMapKind, nodeKind, podKind } from '../../cloud/kinds/registry.ts';
 import type { StoreOptions } from '../../cloud/store/object-store.ts';
-import type { ResourceStore, Watch, WatchEvent, WatchOptions } from '../../cloud/store/resource-store.ts';
-import { parseFieldSelector, parseLabelSelector } from '../../cloud/store/selector.ts';
+import type { ResourceStore } from '../../cloud/store/resource-store.ts';
 import type { Env, Log } from '../../protocol/env.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
+import type { Watch, WatchEvent, WatchOptions } from '../../protocol/resources/store/resource-reader.ts';
+import { parseFieldSelector, parseLabelSelector } from '../../protocol/resources/store/selector.ts';
 
 /** A store to test and what it leaves behind. */
 export interface Subject {

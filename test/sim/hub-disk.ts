@@ -11,11 +11,11 @@ import {
   type HubState,
   type NodeEvent,
 } from '../../cloud/hub/hub-state.ts';
-import type { Change } from '../../cloud/store/change-log.ts';
-import { KindTable } from '../../cloud/store/kind-table.ts';
 import { type Journal, ObjectStore, type Recovered } from '../../cloud/store/object-store.ts';
 import type { Env } from '../../protocol/env.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
+import type { Change } from '../../protocol/resources/store/change-log.ts';
+import { KindTable } from '../../protocol/resources/store/kind-table.ts';
 import { SimDisk } from './disk.ts';
 import type { Host, World } from './world.ts';
 

@@ -1,6 +1,6 @@
 /** What the simulated parts tell the checkers: durable facts and acts on processes, in the order in which they are. */
 import type { HubChange } from '../../cloud/hub/hub-state.ts';
-import type { Change } from '../../cloud/store/change-log.ts';
+import type { Change } from '../../protocol/resources/store/change-log.ts';
 import type { NodeChange, NodeState } from '../../runtime/store/node-state.ts';
 import type { SpawnRequest } from '../../runtime/workloads/ports.ts';
 import type { HubDiskState } from './hub-disk.ts';

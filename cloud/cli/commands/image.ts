@@ -1,5 +1,5 @@
 /** `stile image`: what the hub keeps for pods to run. */
-import { ageOf } from '../../kinds/columns.ts';
+import { ageOf } from '../../../protocol/resources/kinds/columns.ts';
 import type { ConnectionOptions, World } from '../ports.ts';
 import { jsonText, type Output, yamlText } from '../print.ts';
 import { alignedLines } from '../table.ts';

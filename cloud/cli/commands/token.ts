@@ -1,6 +1,6 @@
 /** `stile token`: what lets a new terminal enrol. */
 import { AppError } from '../../../protocol/errors.ts';
-import { humanDuration } from '../../kinds/columns.ts';
+import { humanDuration } from '../../../protocol/resources/kinds/columns.ts';
 import type { Connection, ConnectionOptions, World } from '../ports.ts';
 import { jsonText, type Output, yamlText } from '../print.ts';
 import { alignedLines, cellText } from '../table.ts';

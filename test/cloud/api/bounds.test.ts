@@ -1,8 +1,8 @@
 /** What one client can take from the others is bounded: requests, watches, time and memory. */
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Decision } from '../../../cloud/api/identity.ts';
 import { configMapKind } from '../../../cloud/kinds/registry.ts';
+import type { Decision } from '../../../protocol/resources/api/identity.ts';
 import { TestServer } from './test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { decodeJson, decodeYaml } from '../../../cloud/api/body.ts';
 import { patchOf } from '../../../cloud/api/patch.ts';
-import { StatusError } from '../../../cloud/api/status.ts';
+import { StatusError } from '../../../protocol/resources/api/status.ts';
 
 /** Printed by fast-check with the path to the case; put it here to replay. */
 const run = { seed: 1_324, numRuns: 1_500 };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeProtobuf } from '../../../cloud/api/protobuf.ts';
-import { StatusError } from '../../../cloud/api/status.ts';
+import { StatusError } from '../../../protocol/resources/api/status.ts';
 
 /** A field with a length, of number `number`. */
 function bytesField(number: number, value: string | Buffer): Buffer {

@@ -1,8 +1,8 @@
 /** Lists and watches: what kubectl and informers rely on. */
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bounds } from '../../../cloud/api/bounds.ts';
 import { configMapKind } from '../../../cloud/kinds/registry.ts';
+import { bounds } from '../../../protocol/resources/api/bounds.ts';
 import { configMap, maps, tableAccept } from './requests.ts';
 import { type Loose, linesOf, TestServer } from './test-server.ts';
 

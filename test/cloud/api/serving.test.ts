@@ -1,6 +1,6 @@
 /** What the API says of itself, whom it answers, and how it refuses. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bounds } from '../../../cloud/api/bounds.ts';
+import { bounds } from '../../../protocol/resources/api/bounds.ts';
 import { configMap, maps, pools } from './requests.ts';
 import { type Loose, TestServer } from './test-server.ts';
 

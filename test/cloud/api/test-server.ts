@@ -6,21 +6,22 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
-import { type Api, createApi } from '../../../cloud/api/api.ts';
-import { type Authorize, authorizeMasters, type Identity } from '../../../cloud/api/identity.ts';
-import type { ApiParts, AuditRecord } from '../../../cloud/api/parts.ts';
+import { createApi } from '../../../cloud/api/api.ts';
+import { authorizeMasters } from '../../../cloud/api/authorize-masters.ts';
+import type { WriteParts } from '../../../cloud/api/write-parts.ts';
 import { Authority, createAuthorityMaterial, type KeyedCertificate } from '../../../cloud/identity/authority.ts';
 import { kubeconfig } from '../../../cloud/identity/kubeconfig.ts';
 import { kindByPlural, kinds, namespaceKind } from '../../../cloud/kinds/registry.ts';
-
 import { schemas, structuralFaults, unknownFields } from '../../../cloud/kinds/structure.ts';
-
 import { MemoryStore } from '../../../cloud/store/memory.ts';
 import type { Env } from '../../../protocol/env.ts';
 import type { KubeObject } from '../../../protocol/kubernetes.ts';
 import { systemClock } from '../../../protocol/node/clock.ts';
 import { createLog } from '../../../protocol/node/log.ts';
 import { systemRandom } from '../../../protocol/node/random.ts';
+import type { Authorize, Identity } from '../../../protocol/resources/api/identity.ts';
+import type { AuditRecord } from '../../../protocol/resources/api/parts.ts';
+import { type Api, createRestApi } from '../../../protocol/resources/api/rest-api.ts';
 
 export const testVersion = { major: '1', minor: '32', gitVersion: 'v1.32.0+stile' };
 
@@ -46,7 +47,7 @@ export interface Asked {
 export interface TestServerOptions {
   authorize?: Authorize;
   readOnly?: boolean;
-  bounds?: ApiParts['bounds'];
+  bounds?: WriteParts['bounds'];
   /** Entries that the store's change log keeps. */
   logEntriesMax?: number;
 }
@@ -58,7 +59,8 @@ export class TestServer {
   /** Method and target of every request, in order. */
   readonly requests: string[] = [];
   readonly #server: Server;
-  readonly #parts: ApiParts;
+  readonly #parts: WriteParts;
+  readonly #readOnly: boolean;
   #api: Api;
   readonly #authority: Authority;
   readonly #administrator: KeyedCertificate;
@@ -83,10 +85,10 @@ export class TestServer {
       authorize: options.authorize ?? authorizeMasters,
       audit: (record) => this.audited.push(record),
       version: testVersion,
-      readOnly: options.readOnly ?? false,
       bounds: options.bounds ?? {},
     };
-    this.#api = createApi(env, this.#parts);
+    this.#readOnly = options.readOnly ?? false;
+    this.#api = this.#createApi();
     this.#server = createServer(
       {
         cert: own.certificatePem,
@@ -188,8 +190,12 @@ export class TestServer {
   /** As an upgrade behind the same port: every watch ends in good order, the store stays. */
   async renew(): Promise<void> {
     const old = this.#api;
-    this.#api = createApi(this.env, this.#parts);
+    this.#api = this.#createApi();
     await old.stop();
+  }
+
+  #createApi(): Api {
+    return this.#readOnly ? createRestApi(this.env, this.#parts) : createApi(this.env, this.#parts);
   }
 
   async stop(): Promise<void> {

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { humanDuration } from '../../../cloud/kinds/columns.ts';
-import { apiVersionOf, type Kind } from '../../../cloud/kinds/kind.ts';
+import type { Kind } from '../../../cloud/kinds/kind.ts';
 import {
   configMapKind,
   deploymentKind,
@@ -18,6 +17,8 @@ import {
   yurtAppSetKind,
 } from '../../../cloud/kinds/registry.ts';
 import type { ConfigMap, KubeObject, Node, Secret } from '../../../protocol/kubernetes.ts';
+import { humanDuration } from '../../../protocol/resources/kinds/columns.ts';
+import { apiVersionOf } from '../../../protocol/resources/kinds/resource-kind.ts';
 import { deployment, nodePool, pod, yurtAppSet } from './samples.ts';
 
 /** Fields that `kind` finds faulty in an object as the API would store it. */

@@ -3,8 +3,8 @@
  * spec or on another node. Losing or regaining the hub, restarts and stores that are restored are no reason.
  */
 import { podKind } from '../../../cloud/kinds/registry.ts';
-import type { Change } from '../../../cloud/store/change-log.ts';
 import type { KubeObject, Pod } from '../../../protocol/kubernetes.ts';
+import type { Change } from '../../../protocol/resources/store/change-log.ts';
 import { specHash } from '../../../runtime/workloads/spec-hash.ts';
 import type { HubDiskState } from '../hub-disk.ts';
 import type { Observer } from '../observer.ts';
