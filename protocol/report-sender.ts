@@ -44,9 +44,10 @@ export class ReportSender {
     this.#epochs = tails.map((tail) => ({ ...tail, acked: 0, sent: 0 }));
   }
 
-  /** An event of the current epoch became durable. */
+  /** An event of the current epoch became durable, and with it all before it. */
   appended(seq: number): void {
-    this.#current().last = seq;
+    const state = this.#current();
+    state.last = Math.max(state.last, seq);
   }
 
   /** The store dropped retained events below `floor`. */

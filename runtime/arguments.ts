@@ -15,6 +15,7 @@ export const usage = `stile-runtime runs the workloads of this terminal and keep
   --token-file F     file that holds the join token
   --name N           the node's name; default: the host's name
   --pod-users R      as root, the users of pods: FIRST-LAST (default ${range(podUsersDefault)}), or none: all run as root
+  --api HOST:PORT    also serve the local API on TCP, at a loopback address; port 0: one that is kept
   --log-level L      debug, info (default), warn, error or silent
   --version, --help
 `;
@@ -27,6 +28,8 @@ export interface Arguments {
   name?: string;
   /** Undefined: none. */
   podUsers?: UserRange;
+  /** Where the local API listens besides its socket. */
+  api?: { host: string; port: number };
   logLevel: LogLevel;
 }
 
@@ -45,6 +48,7 @@ export function parseArguments(args: string[]): Arguments | 'help' | 'version' {
         'token-file': { type: 'string' },
         name: { type: 'string' },
         'pod-users': { type: 'string', default: range(podUsersDefault) },
+        api: { type: 'string' },
         'log-level': { type: 'string', default: 'info' },
         version: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -71,6 +75,7 @@ export function parseArguments(args: string[]): Arguments | 'help' | 'version' {
     ...optional('token', text('token')),
     ...optional('tokenFile', text('token-file')),
     ...optional('name', text('name')),
+    ...optional('api', readApiAddress(text('api'))),
   };
 }
 
@@ -88,4 +93,13 @@ function readRange(text: string): UserRange | undefined {
   if (first === undefined || last === undefined || first < 1_000 || last < first || last > 0xffff_fffd)
     throw new AppError('E_USAGE', `--pod-users is FIRST-LAST, from 1000 to 4294967293, or none, not ${text}`);
   return { first, count: last - first + 1 };
+}
+
+/** Only this machine may ask: what the local API shows is protected by a token, and by nothing on the way. */
+function readApiAddress(text: string | undefined): { host: string; port: number } | undefined {
+  if (text === undefined) return undefined;
+  const [, host, port] = /^(127(?:\.\d{1,3}){3}|localhost|\[::1\]):(\d{1,5})$/.exec(text) ?? [];
+  if (host === undefined || Number(port) > 65_535)
+    throw new AppError('E_USAGE', `--api takes a loopback address as 127.0.0.1:PORT, not ${text}`);
+  return { host: host === '[::1]' ? '::1' : host, port: Number(port) };
 }

@@ -25,6 +25,8 @@ import { enrol, type Identity, loadIdentity } from './identity/identity.ts';
 import { OwnIdentity } from './identity/own-identity.ts';
 import { blobsOverHttps } from './images/blob-source.ts';
 import { ImageStore } from './images/image-store.ts';
+import { appEvents } from './local-api/app-events.ts';
+import { LocalApi } from './local-api/local-api.ts';
 import {
   architecture,
   defaultName,
@@ -104,8 +106,8 @@ async function runTerminal(options: Arguments): Promise<void> {
       destinations: () => own.destinations(),
     });
     try {
-      const { podUsers } = options;
-      await serve(env, { dataDir, podUsers, own, trust, machine, images, store, journal, reserved });
+      const { podUsers, api } = options;
+      await serve(env, { dataDir, podUsers, api, own, trust, machine, images, store, journal, reserved });
     } finally {
       await images.close();
     }
@@ -184,6 +186,8 @@ function hostOf(hub: string | undefined): string | undefined {
 interface Parts {
   dataDir: string;
   podUsers: UserRange | undefined;
+  /** Where the local API listens besides its socket. */
+  api: Arguments['api'];
   own: OwnIdentity;
   /** As whom to come to the hub, asked for at each connection. */
   trust(): PinnedTrust;
@@ -196,46 +200,9 @@ interface Parts {
 
 /** Runs until SIGTERM or SIGINT, then ends pods and link in order. A second signal ends at once. */
 async function serve(env: Env, parts: Parts): Promise<void> {
-  const { dataDir, podUsers, own, trust, machine, images, store, journal, reserved } = parts;
+  const { dataDir, own, store, journal, reserved } = parts;
   const stopping = new AbortController();
-  const engineArguments = isSea() ? ['run-js'] : [process.argv[1]!, 'run-js'];
-  const engine = { file: process.execPath, args: engineArguments, packed: isSea() };
-  const cgroups = await CgroupTree.open(cgroupTreeDefaults);
-  const shared = podUsers === undefined ? 'switched off by --pod-users none' : await openToPodUsers(dataDir);
-  const nowIso = new Date(env.clock.now()).toISOString();
-  const conditions = [isolationCondition(shared, nowIso), limitsCondition(cgroups.fault, nowIso)];
-  const files = new PodDirectories({ ...podDirectoriesDefaults, dataDirectory: dataDir });
-  const processes = new ChildProcesses({ ...childProcessesDefaults, engine });
-  const terminal = new Terminal(
-    env,
-    {
-      name: own.current.name,
-      bootId: machine.bootId,
-      agent: `stile-runtime/${programVersion}`,
-      supervisor: {
-        ...supervisorDefaults,
-        podsMax: PODS_MAX,
-        nodeName: own.current.name,
-        hostIP: machine.hostIP,
-        ...(shared === undefined ? { podUsers } : {}),
-      },
-      status: { ...machine.status, conditions },
-    },
-    {
-      dialer: webSocketDialer({ trust, destinations: () => own.destinations() }),
-      onAdvertise: (list) => own.learn(list),
-      renewal: own,
-      store,
-      processes,
-      images,
-      files,
-      prober: new LocalProber({ engine }),
-      cgroups,
-      gauges: new MachineGauges({ dataDirectory: dataDir }),
-      killStrays: (known) => killStrays(dataDir, known),
-    },
-    (error) => stopping.abort(error),
-  );
+  const { terminal, localApi, files, processes } = await assemble(env, parts, (error) => stopping.abort(error));
   const onSignal = (signal: NodeJS.Signals) => {
     if (stopping.signal.aborted) process.exit(1);
     env.log.info('stopping', { signal });
@@ -247,6 +214,7 @@ async function serve(env: Env, parts: Parts): Promise<void> {
   let care: Scope | undefined;
   try {
     await terminal.start();
+    localApi?.serve({ handlers: [appEvents((event) => terminal.link.append(event))], unready: () => [] });
     care = watchStore(env, { journal, reserved, store, dataDir, terminal }, (error) => stopping.abort(error));
     attendance = await attend(env, dataDir, controls);
     env.log.info('started', { node: own.current.name, version: programVersion, dataDir });
@@ -256,6 +224,8 @@ async function serve(env: Env, parts: Parts): Promise<void> {
     await care?.stop();
     // Pods do not end because their records cannot be read: the next start adopts them.
     await terminal.stop({ keepPods: codeOf(stopping.signal.reason) === 'E_STORE_DAMAGED' });
+    // After the pods, which may have last words for it.
+    await localApi?.close();
     // To the last: an end in order takes as long as the pods' grace, and is no hang.
     await attendance?.manager?.stop();
     processes.close();
@@ -263,6 +233,65 @@ async function serve(env: Env, parts: Parts): Promise<void> {
   }
   const { reason } = stopping.signal;
   if (!(reason instanceof AppError && reason.code === 'E_CANCELLED')) throw reason;
+}
+
+/** The terminal with the ports of this machine. `onFailure` hears what it cannot go on with. */
+async function assemble(env: Env, parts: Parts, onFailure: (error: unknown) => void) {
+  const { dataDir, podUsers, own, trust, machine, images, store } = parts;
+  const engineArguments = isSea() ? ['run-js'] : [process.argv[1]!, 'run-js'];
+  const engine = { file: process.execPath, args: engineArguments, packed: isSea() };
+  const cgroups = await CgroupTree.open(cgroupTreeDefaults);
+  const shared = podUsers === undefined ? 'switched off by --pod-users none' : await openToPodUsers(dataDir);
+  const nowIso = new Date(env.clock.now()).toISOString();
+  const conditions = [isolationCondition(shared, nowIso), limitsCondition(cgroups.fault, nowIso)];
+  const localApi = await openLocalApi(env, parts, shared === undefined);
+  const access = localApi === undefined ? {} : { access: localApi.access };
+  const files = new PodDirectories({ ...podDirectoriesDefaults, dataDirectory: dataDir, ...access });
+  const processes = new ChildProcesses({ ...childProcessesDefaults, engine });
+  const config = {
+    name: own.current.name,
+    bootId: machine.bootId,
+    agent: `stile-runtime/${programVersion}`,
+    supervisor: {
+      ...supervisorDefaults,
+      podsMax: PODS_MAX,
+      nodeName: own.current.name,
+      hostIP: machine.hostIP,
+      ...(shared === undefined ? { podUsers } : {}),
+    },
+    status: { ...machine.status, conditions },
+  };
+  const ports = {
+    dialer: webSocketDialer({ trust, destinations: () => own.destinations() }),
+    onAdvertise: (list: readonly string[]) => own.learn(list),
+    renewal: own,
+    store,
+    processes,
+    images,
+    files,
+    prober: new LocalProber({ engine }),
+    cgroups,
+    gauges: new MachineGauges({ dataDirectory: dataDir }),
+    killStrays: (known: ReadonlySet<string>) => killStrays(dataDir, known),
+  };
+  return { terminal: new Terminal(env, config, ports, onFailure), localApi, files, processes };
+}
+
+/** A terminal whose API cannot be opened does its work all the same, and says so. */
+async function openLocalApi(env: Env, parts: Parts, openToUsers: boolean): Promise<LocalApi | undefined> {
+  const { dataDir, own, api, store } = parts;
+  const options = { dataDir, nodeName: own.current.name, openToUsers, ...(api === undefined ? {} : { tcp: api }) };
+  try {
+    return await LocalApi.open(env, options, (uid) => {
+      const { namespace = 'default', name, annotations } = store.state.pods.get(uid)?.pod.metadata ?? {};
+      return name === undefined
+        ? undefined
+        : { namespace, name, ...(annotations === undefined ? {} : { annotations }) };
+    });
+  } catch (error) {
+    env.log.warn('no local api', { err: error });
+    return undefined;
+  }
 }
 
 /** Tells how the store was found; checks, copies and counts until the scope is stopped. `onFailure` hears of damage. */

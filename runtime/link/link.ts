@@ -12,7 +12,7 @@ import type { Json } from '../../protocol/kubernetes.ts';
 import { ReportSender } from '../../protocol/report-sender.ts';
 import { untilAborted } from '../../protocol/scope.ts';
 import { Wakeup } from '../../protocol/wakeup.ts';
-import type { NewEvent, NodeStore } from '../store/node-store.ts';
+import type { AppendedEvent, NewEvent, NodeStore } from '../store/node-store.ts';
 import { type CertificateRenewal, renewalDueInMs, renewalRetryMs } from './certificate-renewal.ts';
 import { HubTime } from './hub-time.ts';
 import { type LinkConfig, NodeSession } from './node-session.ts';
@@ -80,12 +80,12 @@ export class Link {
     this.#outbox.wake();
   }
 
-  /** Resolves with the event's sequence when it is durable here; it reaches the hub exactly once. `E_OUTBOX_FULL`. */
-  async append(event: NewEvent): Promise<number> {
-    const seq = await this.#ports.store.append(event);
-    this.#sender.appended(seq);
+  /** Resolves when the event is durable here; it reaches the hub exactly once. `E_OUTBOX_FULL`. */
+  async append(event: NewEvent): Promise<AppendedEvent> {
+    const appended = await this.#ports.store.append(event);
+    if (appended.original) this.#sender.appended(appended.seq);
     this.#outbox.wake();
-    return seq;
+    return appended;
   }
 
   /** Runs until `signal` aborts. */

@@ -17,6 +17,9 @@ export interface StoredEvent {
   id?: string;
 }
 
+/** Where and when an event that has an id was appended. */
+export type EventName = Pick<StoredEvent, 'epoch' | 'seq' | 'timeMs'>;
+
 /** What is stored of one epoch's events. */
 export interface EpochEvents {
   epoch: string;
@@ -47,6 +50,8 @@ export type NodeChange =
   | { kind: 'event.acked'; epoch: string; seq: number }
   /** Forgets events of `epoch` up to and with `through`. */
   | { kind: 'event.pruned'; epoch: string; through: number }
+  /** Forgets the ids of events before `beforeMs`, and the oldest beyond `countMax`. */
+  | { kind: 'event.ids'; beforeMs: number; countMax: number }
   | { kind: 'pod'; record: PodRecord }
   | { kind: 'pod.gone'; uid: string };
 
@@ -59,6 +64,8 @@ export interface NodeJournal {
   readEvents(epoch: string, first: number, countMax: number, bytesMax: number): Promise<StoredEvent[]>;
   /** Count and bytes of the stored events of `epoch` from `first` to `through`, both included. */
   eventUsage(epoch: string, first: number, through: number): Promise<EventUsage>;
+  /** The first event of this type and id that is remembered. */
+  findEvent(type: string, id: string): Promise<EventName | undefined>;
   close(): Promise<void>;
 }
 
@@ -97,6 +104,8 @@ export function applyChange(state: NodeState, change: NodeChange): void {
       events.floor = Math.max(events.floor, change.through + 1);
       break;
     }
+    case 'event.ids':
+      break;
     case 'pod':
       state.pods.set(change.record.uid, change.record);
       break;

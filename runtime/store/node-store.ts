@@ -25,12 +25,27 @@ export interface NewEvent {
   id?: string;
 }
 
+/** An event that is durable here. */
+export interface AppendedEvent {
+  epoch: string;
+  seq: number;
+  type: string;
+  timeMs: number;
+  id?: string;
+  /** False: the same type and id were appended before, and this is what was appended then. */
+  original: boolean;
+}
+
+/** For so long the same type and id mean the same event. */
+const ID_MEMORY_MS = 30 * 24 * 3_600_000;
+/** Ids that are remembered, about 100 bytes each; with more in that time the oldest are forgotten early. */
+const IDS_MAX = 500_000;
 /** How often retained events are looked through for expired ones. */
 const PRUNE_INTERVAL_MS = 3_600_000;
 
 interface WaitingEvent extends NewEvent {
   timeMs: number;
-  resolve(seq: number): void;
+  resolve(event: AppendedEvent): void;
   reject(error: unknown): void;
 }
 
@@ -39,6 +54,8 @@ export class NodeStore {
   readonly #journal: NodeJournal;
   readonly #state: NodeState;
   readonly #waiting: WaitingEvent[] = [];
+  /** Events with an id that are not durable yet, by type and id: a retry may come before the first answer. */
+  readonly #arriving = new Map<string, Promise<AppendedEvent>>();
   #appending: Promise<void> | undefined;
   #pendingCount = 0;
   #pendingBytes = 0;
@@ -78,11 +95,29 @@ export class NodeStore {
   }
 
   /**
-   * Appends an event of the current epoch; resolves with its sequence when it is durable. Events that wait at the
-   * same time are written together and take consecutive sequences; a failed write leaves no gap.
+   * Appends an event of the current epoch; resolves when it is durable. Events that wait at the same time are written
+   * together and take consecutive sequences; a failed write leaves no gap. One whose type and id were appended within
+   * 30 days is not appended again: the answer is the event that there is.
    * `E_OUTBOX_FULL` when the quota of undelivered events is reached: nothing is dropped to make room.
    */
-  append(event: NewEvent): Promise<number> {
+  append(event: NewEvent): Promise<AppendedEvent> {
+    const { type, id } = event;
+    if (id === undefined) return this.#append(event);
+    const key = JSON.stringify([type, id]);
+    const earlier = this.#arriving.get(key);
+    if (earlier !== undefined) return earlier.then((appended) => ({ ...appended, original: false }));
+    const arriving = this.#appendOnce({ ...event, id }).finally(() => this.#arriving.delete(key));
+    this.#arriving.set(key, arriving);
+    return arriving;
+  }
+
+  async #appendOnce(event: NewEvent & { id: string }): Promise<AppendedEvent> {
+    const { type, id } = event;
+    const known = await this.#journal.findEvent(type, id);
+    return known === undefined ? this.#append(event) : { ...known, type, id, original: false };
+  }
+
+  #append(event: NewEvent): Promise<AppendedEvent> {
     const sizeBytes = eventSizeBytes(event);
     if (sizeBytes > limits.reportValueBytesMax)
       return Promise.reject(
@@ -122,6 +157,7 @@ export class NodeStore {
       this.#retainedBytes += usage.bytes;
     }
     const due = this.#clock.monotonic() >= this.#prunedAtMs + PRUNE_INTERVAL_MS;
+    if (due) await this.commit([{ kind: 'event.ids', beforeMs: this.#clock.now() - ID_MEMORY_MS, countMax: IDS_MAX }]);
     return due || this.#retainedBytes > limits.retainedBytesMax ? this.#prune() : [];
   }
 
@@ -154,8 +190,9 @@ export class NodeStore {
       }));
       try {
         await this.commit([{ kind: 'events', events }]);
-        group.forEach((waiting, index) => {
-          waiting.resolve(first + index);
+        group.forEach(({ resolve }, index) => {
+          const { data: _, ...appended } = events[index]!;
+          resolve({ ...appended, original: true });
         });
       } catch (error) {
         for (const waiting of group) {

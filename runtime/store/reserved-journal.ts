@@ -8,7 +8,7 @@
 import type { Env } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { untilAborted } from '../../protocol/scope.ts';
-import type { EventUsage, NodeChange, NodeJournal, NodeState, StoredEvent } from './node-state.ts';
+import type { EventName, EventUsage, NodeChange, NodeJournal, NodeState, StoredEvent } from './node-state.ts';
 
 /** Between two attempts to have the reserve again. */
 export const RESERVE_RETRY_MS = 10_000;
@@ -68,6 +68,10 @@ export class ReservedJournal implements NodeJournal {
 
   eventUsage(epoch: string, first: number, through: number): Promise<EventUsage> {
     return this.#parts.journal.eventUsage(epoch, first, through);
+  }
+
+  findEvent(type: string, id: string): Promise<EventName | undefined> {
+    return this.#parts.journal.findEvent(type, id);
   }
 
   close(): Promise<void> {

@@ -1,6 +1,5 @@
 /** The terminal's state in one SQLite file: one row per object, event and pod, one transaction per group of changes. */
 import { AppError, asAppError } from '../../protocol/errors.ts';
-import type { Json } from '../../protocol/kubernetes.ts';
 import {
   Database,
   isDiskFull,
@@ -13,10 +12,18 @@ import { type Entry, entryOf, SectionContent } from '../../protocol/section-cont
 import { emptySection, type ReplicaSection, sectionId } from '../../protocol/view-replica.ts';
 import type { PodRecord } from '../workloads/ports.ts';
 import {
+  eventIdTables,
+  eventOf,
+  eventStatements,
+  eventTables,
+  forgottenStatements,
+  prunedStatements,
+} from './event-rows.ts';
+import {
+  type EventName,
   type EventUsage,
   emptyState,
   epochOf,
-  eventSizeBytes,
   type NodeChange,
   type NodeJournal,
   type NodeState,
@@ -30,14 +37,18 @@ const tables = [
   // stage 0 is the active content, 1 what was received for the next one; bytes NULL in a stage marks a delete.
   `CREATE TABLE entry (scope INTEGER NOT NULL, uid TEXT NOT NULL, stage INTEGER NOT NULL, key TEXT NOT NULL,
      revision INTEGER NOT NULL, bytes BLOB, PRIMARY KEY (scope, uid, stage, key)) STRICT`,
-  `CREATE TABLE event (epoch TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL,
-     data TEXT NOT NULL, id TEXT, size INTEGER NOT NULL, PRIMARY KEY (epoch, seq)) STRICT`,
-  `CREATE TABLE event_epoch (n INTEGER PRIMARY KEY AUTOINCREMENT, epoch TEXT NOT NULL UNIQUE, last INTEGER NOT NULL,
-     acked INTEGER NOT NULL, pruned INTEGER NOT NULL) STRICT`,
+  ...eventTables,
+  ...eventIdTables,
   'CREATE TABLE pod (uid TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT',
 ];
 
-export const nodeSchema: Schema = { newest: tables, version: 1, minReader: 1, migrations: [] };
+export const nodeSchema: Schema = {
+  newest: tables,
+  version: 2,
+  minReader: 1,
+  // 2: the ids that apps gave to events are remembered.
+  migrations: [{ version: 2, statements: eventIdTables }],
+};
 
 /** That the store did not come through: kept in it, so that it is told until somebody can have seen it. */
 export interface Recovery {
@@ -245,6 +256,11 @@ export class SqliteJournal implements NodeJournal {
     return { count: row!.count as number, bytes: row!.bytes as number };
   }
 
+  async findEvent(type: string, id: string): Promise<EventName | undefined> {
+    const [row] = await this.#rows('SELECT epoch, seq, time_ms FROM event_id WHERE type = ? AND id = ?', [type, id]);
+    return row && { epoch: row.epoch as string, seq: row.seq as number, timeMs: row.time_ms as number };
+  }
+
   async close(): Promise<void> {
     if (this.#opened) {
       this.#opened = false;
@@ -288,17 +304,6 @@ export class SqliteJournal implements NodeJournal {
   }
 }
 
-function eventOf(row: Row): StoredEvent {
-  return {
-    epoch: row.epoch as string,
-    seq: row.seq as number,
-    type: row.type as string,
-    timeMs: row.time_ms as number,
-    data: JSON.parse(row.data as string) as Json,
-    ...(row.id === null ? {} : { id: row.id as string }),
-  };
-}
-
 const setMeta = (key: string, value: string): Statement => ({
   sql: 'INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
   params: [key, value],
@@ -327,13 +332,9 @@ function statementsOf(change: NodeChange): Statement[] {
         { sql: 'UPDATE event_epoch SET acked = max(acked, ?) WHERE epoch = ?', params: [change.seq, change.epoch] },
       ];
     case 'event.pruned':
-      return [
-        { sql: 'DELETE FROM event WHERE epoch = ? AND seq <= ?', params: [change.epoch, change.through] },
-        {
-          sql: 'UPDATE event_epoch SET pruned = max(pruned, ?) WHERE epoch = ?',
-          params: [change.through, change.epoch],
-        },
-      ];
+      return prunedStatements(change);
+    case 'event.ids':
+      return forgottenStatements(change);
     case 'pod':
       return [
         {
@@ -348,23 +349,9 @@ function statementsOf(change: NodeChange): Statement[] {
   }
 }
 
-function eventStatements(events: StoredEvent[]): Statement[] {
-  const rows = events.map((event) => ({ ...event, data: JSON.stringify(event.data), size: eventSizeBytes(event) }));
-  const last = events.at(-1)!;
-  return [
-    {
-      // One call for all rows: each call to SQLite costs a hand-over to the thread pool.
-      sql: `INSERT INTO event SELECT value->>'epoch', value->>'seq', value->>'type', value->>'timeMs', value->>'data',
-              value->>'id', value->>'size' FROM json_each(?)`,
-      params: [JSON.stringify(rows)],
-    },
-    { sql: 'UPDATE event_epoch SET last = ? WHERE epoch = ?', params: [last.seq, last.epoch] },
-  ];
-}
-
 type SectionChange = Exclude<
   NodeChange,
-  { kind: 'hub' | 'events' | 'event.acked' | 'event.pruned' | 'pod' | 'pod.gone' }
+  { kind: 'hub' | 'events' | 'event.acked' | 'event.pruned' | 'event.ids' | 'pod' | 'pod.gone' }
 >;
 
 function viewStatements(change: SectionChange): Statement[] {

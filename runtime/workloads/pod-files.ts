@@ -7,6 +7,7 @@
  *   pods/UID/scratch/CONTAINER/    home/ and tmp/
  *   pods/UID/logs/CONTAINER.log    and .log.1
  *   pods/UID/last/CONTAINER        its termination message, emptied at each start
+ *   pods/UID/access/token          what its apps show the local API
  */
 import { lchown, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -14,6 +15,7 @@ import type { Container, Pod, Volume } from '../../protocol/kubernetes.ts';
 import { sync, writeAtomicVolume } from './atomic-volume.ts';
 import { commandLine, findExecutable, findModule, namesModule } from './container-command.ts';
 import { containerEnvironment, invalid } from './container-environment.ts';
+import { accessVariables, type PodAccess, writeToken } from './pod-access.ts';
 import { containersOf } from './pod-decision.ts';
 import { logTail, rotateLog } from './pod-logs.ts';
 import { makeDirectoryAs, makeOwned, makePassage, openImage, showTree } from './pod-owner.ts';
@@ -31,13 +33,15 @@ export interface PodDirectoriesConfig {
   hostPaths: readonly string[];
   /** Where commands are looked for that the image lacks; also the end of each child's PATH. */
   hostPath: readonly string[];
+  /** Missing: pods are told of no local API. */
+  access?: PodAccess;
 }
 
 export const podDirectoriesDefaults = {
   logBytesMax: 4 * 1024 * 1024,
   hostPaths: [],
   hostPath: ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'],
-} as const satisfies Omit<PodDirectoriesConfig, 'dataDirectory'>;
+} as const satisfies Omit<PodDirectoriesConfig, 'dataDirectory' | 'access'>;
 
 export class PodDirectories implements PodFiles {
   readonly #config: PodDirectoriesConfig;
@@ -63,6 +67,7 @@ export class PodDirectories implements PodFiles {
       if (content.kind === 'files' && user !== undefined) await showTree(path, user);
       if (content.kind === 'empty') await (user === undefined ? makeDirectory(path) : makeOwned(path, user));
     }
+    await writeToken(this.#config.access, directory, uidOf(pod), user);
     await writeDurably(join(directory, 'sources.json'), sourcesText(desired));
   }
 
@@ -171,6 +176,7 @@ export class PodDirectories implements PodFiles {
       HOME: join(scratch, 'home'),
       TMPDIR: join(scratch, 'tmp'),
       ...podVariables(desired.pod, place),
+      ...accessVariables(this.#config.access, this.#directoryOf(uidOf(desired.pod)), uidOf(desired.pod)),
     };
     const environment = containerEnvironment(desired, container, place, base, {
       STILE_ROOT: view,

@@ -107,6 +107,39 @@ export function describeNodeJournal(name: string, open: () => Promise<NodeJourna
       expect(await journal.eventUsage(epoch, 6, 7)).toEqual({ count: 2, bytes });
       expect(await journal.eventUsage(epoch, 1, 2)).toEqual({ count: 0, bytes: 0 });
     });
+
+    test('an id means the first event of its type that had it, also when that event is gone', async () => {
+      const { epoch } = await harness.journal.load();
+      const events = eventsOf(epoch, 1, 5);
+      await harness.journal.commit([{ kind: 'events', events }]);
+      await harness.journal.commit([{ kind: 'event.pruned', epoch, through: 5 }]);
+      const journal = await harness.reopen();
+      await journal.load();
+      const [first] = events;
+      const name = { epoch, seq: 1, timeMs: first!.timeMs };
+      expect(await journal.findEvent('gate.entry', 'id-1')).toEqual(name);
+      expect(await journal.findEvent('gate.exit', 'id-1')).toBeUndefined();
+      expect(await journal.findEvent('gate.entry', 'id-2')).toBeUndefined();
+      await journal.commit([{ kind: 'events', events: [{ ...first!, seq: 6 }] }]);
+      expect(await journal.findEvent('gate.entry', 'id-1')).toEqual(name);
+    });
+
+    test('ids are forgotten by age, and the oldest when there are too many', async () => {
+      const { epoch } = await harness.journal.load();
+      const events = eventsOf(epoch, 1, 9);
+      await harness.journal.commit([{ kind: 'events', events }]);
+      const known = async () => {
+        const seqs: number[] = [];
+        for (const { id, seq } of events)
+          if (id !== undefined && (await harness.journal.findEvent('gate.entry', id)) !== undefined) seqs.push(seq);
+        return seqs;
+      };
+      expect(await known()).toEqual([1, 3, 5, 7, 9]);
+      await harness.journal.commit([{ kind: 'event.ids', beforeMs: events[2]!.timeMs, countMax: 100 }]);
+      expect(await known()).toEqual([3, 5, 7, 9]);
+      await harness.journal.commit([{ kind: 'event.ids', beforeMs: 0, countMax: 2 }]);
+      expect(await known()).toEqual([7, 9]);
+    });
   });
 
   test(`node journal: ${name}: any changes load as they apply in memory`, { timeout: 60_000 }, async () => {

@@ -179,6 +179,8 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/images/download.ts', reason: 'partial blobs as files' },
   { path: 'runtime/images/image-store.ts', reason: 'images as files' },
   { path: 'runtime/images/unpack.ts', reason: 'layers into directories' },
+  { path: 'runtime/local-api/access-files.ts', reason: 'secrets of the local API on the disk' },
+  { path: 'runtime/local-api/server.ts', reason: "the local API's sockets" },
   { path: 'runtime/machine.ts', reason: 'asks the machine what it is' },
   { path: 'runtime/main-js.ts', reason: "becomes the process of a pod's module" },
   { path: 'runtime/main.ts', reason: 'the runtime process: arguments, environment, exit code' },

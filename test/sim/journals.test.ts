@@ -22,6 +22,7 @@ describeNodeJournal('on a simulated disk', async () => {
       commit: (changes) => world.settle(journal.commit(changes), CALL_MS_MAX),
       readEvents: (...query) => world.settle(journal.readEvents(...query), CALL_MS_MAX),
       eventUsage: (...query) => world.settle(journal.eventUsage(...query), CALL_MS_MAX),
+      findEvent: (...query) => world.settle(journal.findEvent(...query), CALL_MS_MAX),
       close: () => journal.close(),
     };
   };

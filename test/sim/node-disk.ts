@@ -6,6 +6,7 @@ import { SectionContent } from '../../protocol/section-content.ts';
 import type { Sections } from '../../protocol/view-replica.ts';
 import {
   applyChange,
+  type EventName,
   type EventUsage,
   emptyState,
   eventSizeBytes,
@@ -22,6 +23,8 @@ export interface NodeDiskState {
   node: NodeState | undefined;
   /** By epoch, ascending and without gaps. */
   events: Map<string, StoredEvent[]>;
+  /** By type and id, in the order of appending. */
+  ids: Map<string, EventName>;
   /** Digests of images that are complete. */
   images: Set<string>;
 }
@@ -30,10 +33,11 @@ export type NodeDisk = SimDisk<NodeDiskState>;
 
 export function nodeDisk(world: World, host: Host): NodeDisk {
   return new SimDisk<NodeDiskState>(world, host, {
-    initial: () => ({ node: undefined, events: new Map(), images: new Set() }),
-    clone: ({ node, events, images }) => ({
+    initial: () => ({ node: undefined, events: new Map(), ids: new Map(), images: new Set() }),
+    clone: ({ node, events, ids, images }) => ({
       node: node && cloneNodeState(node),
       events: new Map([...events].map(([epoch, list]) => [epoch, [...list]])),
+      ids: new Map(ids),
       images: new Set(images),
     }),
   });
@@ -79,6 +83,11 @@ export class SimNodeJournal implements NodeJournal {
     return { count: events.length, bytes: events.reduce((sum, event) => sum + eventSizeBytes(event), 0) };
   }
 
+  async findEvent(type: string, id: string): Promise<EventName | undefined> {
+    const name = this.#disk.live.ids.get(JSON.stringify([type, id]));
+    return name && { ...name };
+  }
+
   async close(): Promise<void> {}
 }
 
@@ -89,6 +98,13 @@ function apply(state: NodeDiskState, change: NodeChange): void {
     const list = state.events.get(epoch) ?? [];
     list.push(...change.events);
     state.events.set(epoch, list);
+    for (const { type, id, seq, timeMs } of change.events) {
+      const key = JSON.stringify([type, id]);
+      if (id !== undefined && !state.ids.has(key)) state.ids.set(key, { epoch, seq, timeMs });
+    }
+  } else if (change.kind === 'event.ids') {
+    for (const [key, { timeMs }] of state.ids)
+      if (timeMs < change.beforeMs || state.ids.size > change.countMax) state.ids.delete(key);
   } else if (change.kind === 'event.pruned') {
     const list = state.events.get(change.epoch) ?? [];
     const kept = list.findIndex(({ seq }) => seq > change.through);

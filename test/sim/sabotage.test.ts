@@ -100,6 +100,7 @@ function forgetful(): (journal: NodeJournal) => NodeJournal {
     commit: (changes) => journal.commit(changes.map(without)),
     readEvents: (...query) => journal.readEvents(...query),
     eventUsage: (...query) => journal.eventUsage(...query),
+    findEvent: (...query) => journal.findEvent(...query),
     close: () => journal.close(),
   });
 }

@@ -45,7 +45,7 @@ async function append({ node, store, terminal, observer, onFailure }: SimAppPart
   const { epoch } = store.state;
   observer.eventAsked(node.name, epoch, id);
   try {
-    const seq = await terminal.link.append({ type: APP_EVENT, data: { id }, id });
+    const { seq } = await terminal.link.append({ type: APP_EVENT, data: { id }, id });
     observer.eventKept(node.name, epoch, seq, id);
   } catch (error) {
     if (!refusals.has(codeOf(error))) onFailure(error);

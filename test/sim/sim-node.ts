@@ -120,6 +120,7 @@ export class SimNode {
       },
       readEvents: (...query) => journal.readEvents(...query),
       eventUsage: (...query) => journal.eventUsage(...query),
+      findEvent: (...query) => journal.findEvent(...query),
       close: () => journal.close(),
     });
     const dialer = network.dialer(life, 'hub');

@@ -28,6 +28,7 @@ it('the reserve goes to essential records, once, and not to events', async () =>
       },
       readEvents: async () => [],
       eventUsage: async () => ({ count: 0, bytes: 0 }),
+      findEvent: async () => undefined,
       close: async () => {},
     },
     reserve: {

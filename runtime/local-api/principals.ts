@@ -1,0 +1,123 @@
+/**
+ * Who calls the local API. The owner of the data directory has a token of its own; an app's token is computed from
+ * its pod's uid, so that it needs no row, is the same after any restart, and ends with the pod. Pure.
+ *
+ *   owner.SECRET            the owner
+ *   app.UID.MAC             a pod
+ *   read.WHO.ID.MAC         a ticket in a URL: reads one twin, for clients that cannot send a header
+ */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { AppError } from '../../protocol/errors.ts';
+import { mayTwin, ownerRights, type Rights, rightsOf, type TwinVerb } from './rights.ts';
+
+export interface Principal {
+  /** `owner`, or `NAMESPACE/NAME` of the pod. */
+  name: string;
+  /** The pod's uid; undefined: the owner. */
+  uid?: string;
+  namespace?: string;
+  rights: Rights;
+  /** Came by a ticket: only reads this twin. */
+  ticketFor?: string;
+}
+
+export interface AppPod {
+  namespace: string;
+  name: string;
+  annotations?: Readonly<Record<string, string>>;
+}
+
+export interface PrincipalParts {
+  nodeName: string;
+  /** Part of the owner's token. */
+  ownerSecret: string;
+  /** Signs what apps and tickets show; never leaves the process. */
+  key: Uint8Array;
+  /** A pod that this terminal keeps; undefined when it is none of its own any more. */
+  pod(uid: string): AppPod | undefined;
+  /** An annotation that cannot be read was met. */
+  onFault(pod: AppPod, fault: string): void;
+}
+
+const OWNER = 'owner';
+
+export class Principals {
+  readonly #parts: PrincipalParts;
+
+  constructor(parts: PrincipalParts) {
+    this.#parts = parts;
+  }
+
+  get nodeName(): string {
+    return this.#parts.nodeName;
+  }
+
+  get ownerToken(): string {
+    return `${OWNER}.${this.#parts.ownerSecret}`;
+  }
+
+  /** The token of a pod's apps. */
+  tokenOf(uid: string): string {
+    return `app.${uid}.${this.#mac('app', uid)}`;
+  }
+
+  /** A ticket that reads the twin `id` for as long as `principal` may. */
+  ticketOf(principal: Principal, id: string): string {
+    const who = principal.uid ?? OWNER;
+    return `read.${who}.${encode(id)}.${this.#mac('read', who, id)}`;
+  }
+
+  /** By the header `Authorization`. Errors: `E_UNAUTHORIZED`. */
+  identify(authorization: string | undefined): Principal {
+    const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+    if (token === undefined)
+      throw new AppError('E_UNAUTHORIZED', 'show who you are: Authorization: Bearer TOKEN, with STILE_API_TOKEN');
+    const [kind, who = '', mac = '', ...rest] = token.split('.');
+    if (rest.length > 0) throw unknownToken();
+    if (kind === OWNER && mac === '' && same(who, this.#parts.ownerSecret)) return { name: OWNER, rights: ownerRights };
+    if (kind === 'app' && same(mac, this.#mac('app', who))) return this.#app(who);
+    throw unknownToken();
+  }
+
+  /** By the query's `ticket`. Errors: `E_UNAUTHORIZED`. */
+  identifyTicket(ticket: string): Principal {
+    const [kind, who = '', encoded = '', mac = '', ...rest] = ticket.split('.');
+    const id = Buffer.from(encoded, 'base64url').toString('utf8');
+    if (kind !== 'read' || rest.length > 0 || !same(mac, this.#mac('read', who, id))) throw unknownToken();
+    const holder = who === OWNER ? { name: OWNER, rights: ownerRights } : this.#app(who);
+    return { ...holder, ticketFor: id };
+  }
+
+  may(principal: Principal, id: string, verb: TwinVerb): boolean {
+    const { ticketFor, rights } = principal;
+    if (ticketFor !== undefined && (ticketFor !== id || verb !== 'get')) return false;
+    return mayTwin(rights, this.#parts.nodeName, id, verb);
+  }
+
+  #app(uid: string): Principal {
+    const pod = this.#parts.pod(uid);
+    if (pod === undefined) throw new AppError('E_UNAUTHORIZED', 'the pod of this token is no pod of this terminal');
+    const { rights, faults } = rightsOf(pod.annotations);
+    for (const fault of faults) this.#parts.onFault(pod, fault);
+    const { namespace, name } = pod;
+    return { name: `${namespace}/${name}`, uid, namespace, rights };
+  }
+
+  #mac(...parts: string[]): string {
+    return createHmac('sha256', this.#parts.key).update(JSON.stringify(parts)).digest('base64url');
+  }
+}
+
+function unknownToken(): AppError {
+  return new AppError('E_UNAUTHORIZED', 'the token is none of this terminal: take STILE_API_TOKEN as the pod gets it');
+}
+
+/** Compares in a time that tells nothing about where two texts differ. */
+function same(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((text) => createHash('sha256').update(text).digest());
+  return timingSafeEqual(one!, other!);
+}
+
+function encode(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64url');
+}

@@ -1,0 +1,251 @@
+/**
+ * The local API's doors: a Unix socket in the data directory, and loopback TCP where it was asked for. Who may do what
+ * is decided by the bearer token, on both.
+ *
+ *   room for one more? → who is it? → handler → answer
+ */
+import { chmod, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Env } from '../../protocol/env.ts';
+import { AppError, asAppError, codeOf, errorTable } from '../../protocol/errors.ts';
+import { sendError, sendJson } from '../../protocol/json-exchange.ts';
+import { type LocalHandler, pathOf, type Upgrade } from './exchange.ts';
+import type { Principal, Principals } from './principals.ts';
+import { Refusals } from './refusals.ts';
+
+export interface LocalServerOptions {
+  socketPath: string;
+  /** Pods have users of their own: everybody may connect, and shows a token. */
+  openToUsers: boolean;
+  /** Port 0: any free one. */
+  tcp?: { host: string; port: number };
+}
+
+export interface LocalServerParts {
+  principals: Principals;
+  /** The first that answers; they are asked in this order. */
+  handlers: readonly LocalHandler[];
+  upgrade?(upgrade: Upgrade): void;
+  /** What is not yet well, one line each; empty: ready. */
+  unready(): string[];
+}
+
+/** Of each door. */
+const CONNECTIONS_MAX = 256;
+/** Requests under way of one caller, those that observe included. */
+const REQUESTS_PER_CALLER_MAX = 64;
+const HEADER_BYTES_MAX = 16 * 1024;
+const HEADERS_MS_MAX = 5_000;
+/** A request with its body; answers may take as long as they like. */
+const REQUEST_MS_MAX = 20_000;
+const KEEP_ALIVE_MS = 60_000;
+/** Nothing sent and nothing taken for so long: the caller does not read. Observers are sent a comment more often. */
+const SILENT_MS_MAX = 120_000;
+
+export class LocalServer {
+  readonly refusals: Refusals;
+  readonly #env: Env;
+  readonly #parts: LocalServerParts;
+  readonly #servers: Server[] = [];
+  readonly #stopping = new AbortController();
+  readonly #answers = new Set<Promise<void>>();
+  readonly #underWay = new Map<string, number>();
+  readonly #upgraded = new Set<Duplex>();
+  #port: number | undefined;
+
+  private constructor(env: Env, parts: LocalServerParts) {
+    this.#env = { ...env, log: env.log.child({ svc: 'local-api' }) };
+    this.#parts = parts;
+    this.refusals = new Refusals(env.clock, this.#env.log);
+  }
+
+  /**
+   * Listens. A socket that is there is stale: the caller owns the data directory.
+   * Errors: `E_STORE_FAILED` for the socket, `E_PORT_IN_USE`, `E_INPUT_INVALID` for an address that is not here.
+   */
+  static async open(env: Env, options: LocalServerOptions, parts: LocalServerParts): Promise<LocalServer> {
+    const local = new LocalServer(env, parts);
+    try {
+      await rm(options.socketPath, { force: true });
+      await local.#listen((server, ready) => server.listen(options.socketPath, ready), options.socketPath);
+      await chmod(options.socketPath, options.openToUsers ? 0o666 : 0o600);
+      if (options.tcp !== undefined) {
+        const { host, port } = options.tcp;
+        const server = await local.#listen((each, ready) => each.listen(port, host, ready), `${host}:${port}`);
+        local.#port = (server.address() as AddressInfo).port;
+      }
+    } catch (error) {
+      await local.close();
+      throw error;
+    }
+    return local;
+  }
+
+  /** Of the TCP door. */
+  get port(): number | undefined {
+    return this.#port;
+  }
+
+  /** Ends what is observed and closes every connection. Idempotent. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
+    for (const socket of this.#upgraded) socket.destroy();
+    await Promise.all(this.#answers);
+    for (const server of this.#servers) server.closeAllConnections();
+    await Promise.all(closed);
+  }
+
+  async #listen(start: (server: Server, ready: () => void) => void, where: string): Promise<Server> {
+    const options = {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: HEADERS_MS_MAX,
+      requestTimeout: REQUEST_MS_MAX,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: HEADERS_MS_MAX,
+    };
+    const server = createServer(options, (request, response) => this.#take(request, response));
+    server.maxConnections = CONNECTIONS_MAX;
+    server.timeout = SILENT_MS_MAX;
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    // Half a request, or none of HTTP's: the caller hears so where it can still hear.
+    server.on('clientError', (_error, socket) => socket.destroy());
+    this.#servers.push(server);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) => reject(listenFault(error, where)));
+      start(server, resolve);
+    });
+    server.on('error', (err) => this.#env.log.warn('local api door failed', { where, err }));
+    return server;
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    const caller = { name: 'unknown' };
+    const answer = this.#serve(request, response, caller).catch((error: unknown) => {
+      this.#refuse(error, caller.name, request, response);
+    });
+    this.#answers.add(answer);
+    void answer.finally(() => this.#answers.delete(answer));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse, caller: { name: string }): Promise<void> {
+    // A page on this terminal may ask too: what it shows is a token, never a cookie.
+    response.setHeader('access-control-allow-origin', '*');
+    const url = targetOf(request);
+    if (request.method === 'OPTIONS') return preflight(response);
+    if (this.#answerHealth(url, response)) return;
+    const principal = this.#identify(request, url);
+    caller.name = principal.name;
+    await this.#within(principal, async () => {
+      const left = new AbortController();
+      response.once('close', () => left.abort());
+      const signal = AbortSignal.any([this.#stopping.signal, left.signal]);
+      const exchange = { env: this.#env, request, response, url, path: pathOf(url), principal, signal };
+      for (const handler of this.#parts.handlers) if (await handler(exchange)) return;
+      throw new AppError('E_NOT_FOUND', `the local API knows no ${request.method} ${url.pathname}`);
+    });
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    let name = 'unknown';
+    try {
+      const url = targetOf(request);
+      const principal = this.#identify(request, url);
+      name = principal.name;
+      if (this.#parts.upgrade === undefined || this.#stopping.signal.aborted)
+        throw new AppError('E_NOT_FOUND', `the local API knows no upgrade at ${url.pathname}`);
+      if ((this.#underWay.get(name) ?? 0) >= REQUESTS_PER_CALLER_MAX) throw tooMany(name);
+      this.#count(name, 1);
+      this.#upgraded.add(socket);
+      socket.once('close', () => {
+        this.#count(name, -1);
+        this.#upgraded.delete(socket);
+      });
+      this.#parts.upgrade({ request, socket, head, url, principal });
+    } catch (error) {
+      const app = asAppError(error, 'E_INTERNAL', 'the local API failed');
+      this.refusals.note(name, app.code, `${request.method} ${pathnameOf(request)}`);
+      const body = JSON.stringify({ code: app.code, message: app.message });
+      const status = `${errorTable[app.code].http} Refused`;
+      const head = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`;
+      socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${body}`);
+    }
+  }
+
+  #identify(request: IncomingMessage, url: URL): Principal {
+    const ticket = url.searchParams.get('ticket');
+    const { principals } = this.#parts;
+    if (ticket !== null && request.headers.authorization === undefined && request.method === 'GET')
+      return principals.identifyTicket(ticket);
+    return principals.identify(request.headers.authorization);
+  }
+
+  async #within(principal: Principal, work: () => Promise<void>): Promise<void> {
+    const { name } = principal;
+    if ((this.#underWay.get(name) ?? 0) >= REQUESTS_PER_CALLER_MAX) throw tooMany(name);
+    this.#count(name, 1);
+    try {
+      await work();
+    } finally {
+      this.#count(name, -1);
+    }
+  }
+
+  #count(name: string, by: 1 | -1): void {
+    const count = (this.#underWay.get(name) ?? 0) + by;
+    if (count > 0) this.#underWay.set(name, count);
+    else this.#underWay.delete(name);
+  }
+
+  #answerHealth(url: URL, response: ServerResponse): boolean {
+    if (url.pathname !== '/healthz' && url.pathname !== '/readyz') return false;
+    const unready = url.pathname === '/readyz' ? this.#parts.unready() : [];
+    sendJson(response, unready.length === 0 ? 200 : 503, { ok: unready.length === 0, unready });
+    return true;
+  }
+
+  #refuse(error: unknown, caller: string, request: IncomingMessage, response: ServerResponse): void {
+    const code = codeOf(error);
+    if (code === 'E_INTERNAL' && !response.destroyed) this.#env.log.error('local request failed', { err: error });
+    if (errorTable[code].http < 500 && !response.destroyed)
+      this.refusals.note(caller, code, `${request.method} ${pathnameOf(request)}`);
+    if (code === 'E_UNAUTHORIZED' && !response.headersSent) response.setHeader('www-authenticate', 'Bearer');
+    sendError(response, error);
+  }
+}
+
+/** Without the query, which may hold a ticket. */
+function pathnameOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0]!.slice(0, 256);
+}
+
+/** Errors: `E_INPUT_INVALID`. */
+function targetOf(request: IncomingMessage): URL {
+  const url = URL.parse(request.url ?? '/', 'http://localhost');
+  if (url === null) throw new AppError('E_INPUT_INVALID', 'the target of the request is no path');
+  return url;
+}
+
+function preflight(response: ServerResponse): void {
+  response.writeHead(204, {
+    'access-control-allow-methods': 'GET, PUT, PATCH, POST, DELETE',
+    'access-control-allow-headers': 'authorization, content-type, if-match, prefer, last-event-id, idempotency-key',
+    'access-control-max-age': '600',
+  });
+  response.end();
+}
+
+function tooMany(name: string): AppError {
+  const message = `${name} has ${REQUESTS_PER_CALLER_MAX} requests under way, which is the limit: end one of them`;
+  return new AppError('E_TOO_MANY', message, { retryAfterMs: 1_000 });
+}
+
+function listenFault(error: NodeJS.ErrnoException, where: string): AppError {
+  if (error.code === 'EADDRINUSE')
+    return new AppError('E_PORT_IN_USE', `${where} is in use: give --api another port, or 0`);
+  const code = error.code === 'EADDRNOTAVAIL' ? 'E_INPUT_INVALID' : 'E_STORE_FAILED';
+  return asAppError(error, code, `the local API cannot listen at ${where}`);
+}

@@ -1,0 +1,74 @@
+/** The local API as an app of a pod uses it, with real processes: found by its variables, and good without the hub. */
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { House } from '../house/house.ts';
+import { HubClient } from '../house/hub-client.ts';
+import { create, paths, pod, pushProgram, runningPods } from '../house/workload.ts';
+
+/** Tells each number to the local API until it is taken, under an id of its own; a retry of one doubles nothing. */
+const gate = `
+import { request } from 'node:http';
+import { readFileSync } from 'node:fs';
+const token = readFileSync(process.env.STILE_API_TOKEN_FILE, 'utf8');
+if (token !== process.env.STILE_API_TOKEN) throw new Error('file and variable differ');
+const post = (body) => new Promise((resolve) => {
+  const options = { socketPath: process.env.STILE_API_SOCKET, path: '/events', method: 'POST', headers: { authorization: 'Bearer ' + token } };
+  const sent = request(options, (response) => { response.resume(); response.once('end', () => resolve(response.statusCode)); });
+  sent.on('error', () => resolve(0)).end(JSON.stringify(body));
+});
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+for (let scan = 1; ; scan += 1) {
+  for (let status = 0; status !== 201 && status !== 200; await pause(50)) status = await post({ type: 'scan', data: { scan }, id: process.env.POD_NAME + '-' + scan });
+  console.log('taken ' + scan);
+}
+`;
+
+let house: House;
+let client: HubClient;
+beforeAll(async () => {
+  house = new House();
+  await house.startHub();
+  client = new HubClient(house);
+  await house.stile('pool', 'create', 'hall');
+  await house.join('gate-1', 'hall');
+  await pushProgram(house, 'scanner:1', gate);
+});
+afterAll(async () => {
+  await client?.close();
+  await house?.close();
+});
+
+interface Events {
+  items: { data: { scan: number }; id: string }[];
+}
+
+test('events of an app survive a dead hub and a killed runtime, and reach the hub once', async () => {
+  await create(client, paths.pods, pod('scanner', { image: 'scanner:1' }));
+  await runningPods(house, client, 'scanner', 1);
+  const scans = async () => {
+    const { items } = await house.fromHub<Events>('/stile/v1/events?node=gate-1&type=scan&limit=5000');
+    return items.map(({ data }) => data.scan);
+  };
+  await house.waitFor('scans at the hub', async () => (await scans()).length >= 3);
+  const { child, dataDir } = house.terminals.get('gate-1')!;
+  await client.close();
+  await house.hub!.kill('SIGKILL');
+  const taken = async () => {
+    const { stdout } = await house.tryRuntime('ctl', 'logs', 'scanner', '--tail', '1', '--data-dir', dataDir);
+    return Number(/taken (\d+)/.exec(stdout)?.[1] ?? 0);
+  };
+  const before = await taken();
+  await house.waitFor('scans without the hub', async () => (await taken()) > before + 3);
+  await child.kill('SIGKILL');
+  await house.startRuntime('gate-1');
+  await house.waitFor('the API to be back', async () => (await taken()) > before + 6);
+  await house.startHub();
+  client = new HubClient(house);
+  const told = await taken();
+  await house.waitFor('everything at the hub', async () => (await scans()).includes(told));
+  const seen = await scans();
+  expect(seen).toEqual(Array.from({ length: seen.length }, (_unused, index) => index + 1));
+  const note = JSON.parse(await readFile(`${dataDir}/local-api.json`, 'utf8')) as { socket: string; url?: string };
+  expect(note).toMatchObject({ socket: `${dataDir}/api.sock` });
+  expect(note.url).toBeUndefined();
+});
