@@ -1,5 +1,4 @@
 /** On what it was measured, and what else ran there. */
-import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 
 export interface Machine {
@@ -31,15 +30,4 @@ export function describeMachine(of: Machine = machine()): string {
 /** Runnable tasks, averaged over the last minute. */
 export function loadNow(): number {
   return loadavg()[0]!;
-}
-
-/** The commit of the checkout; undefined outside of one. */
-export function commitOf(root: string): string | undefined {
-  try {
-    const head = readFileSync(`${root}/.git/HEAD`, 'utf8').trim();
-    const reference = /^ref: (.*)$/.exec(head)?.[1];
-    return (reference === undefined ? head : readFileSync(`${root}/.git/${reference}`, 'utf8').trim()).slice(0, 12);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,12 +1,25 @@
 /** Bare Node, the same engine that the checkout runs on: the floor of whatever is written for it. */
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Stage } from '../bench.ts';
 import { TimedProcess } from '../timed-process.ts';
 
 const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
+/**
+ * A copy of the engine that nobody else runs. On a terminal there is one program on Node; here there are many, and they
+ * share the engine's pages, which makes each of them look smaller than it would be there.
+ */
+export async function ownEngine({ folder }: Stage, name: string): Promise<string> {
+  const path = join(folder, `node-${name}`);
+  await copyFile(process.execPath, path);
+  return path;
+}
+
 /** Says `listens`. */
-export const startEmptyHttpServer = (): TimedProcess =>
-  new TimedProcess([process.execPath, script('empty-http-server.mjs')]);
+export const startEmptyHttpServer = (engine = process.execPath): TimedProcess =>
+  new TimedProcess([engine, script('empty-http-server.mjs')]);
 
 /** Starts `command` so many times, says `all run`. */
 export const startChildren = (count: number, command: readonly string[]): TimedProcess =>

@@ -65,17 +65,21 @@ export class JoinedTerminal {
   }
 }
 
-/** One terminal per runtime that there is, joined to a new hub, each with `podCount` pods, all of them stopped. */
+/**
+ * One terminal per runtime that there is, joined to a new hub, each with `podCount` pods, all of them stopped.
+ * `engine` runs the checkout.
+ */
 export async function joinedTerminals(
   stage: Stage,
   podCount: number,
+  engine = process.execPath,
 ): Promise<{ house: House; all: JoinedTerminal[] }> {
   const house = stage.house();
   await house.startHub();
   await house.stile('pool', 'create', 'bench');
   await mkdir(house.path('nodes'));
   if (podCount > 0) await pushProgram(house, IMAGE);
-  const all = runtimePrograms().map((program) => new JoinedTerminal(program, house.path('nodes', program.name)));
+  const all = runtimePrograms(engine).map((program) => new JoinedTerminal(program, house.path('nodes', program.name)));
   for (const terminal of all) {
     stage.later(() => terminal.stop());
     const joined = terminal.start('--hub', house.url, '--token', await house.token('bench'), '--name', terminal.name);
@@ -104,7 +108,8 @@ async function createPods(house: House, terminal: JoinedTerminal, count: number)
   }
 }
 
+/** A record of before a power cut says that its process runs, until somebody has looked: so this looks too. */
 const isRunning = ({ containers }: PodSnapshot): boolean =>
-  containers.length > 0 && containers.every(({ state }) => state.running !== undefined);
+  containers.length > 0 && containers.every(({ state, pid }) => state.running !== undefined && isAlive(pid));
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, LOOK_MS));

@@ -1,7 +1,7 @@
 /** What the runtime keeps of a terminal's memory, when nothing happens. */
 import { memoryOf } from '../../house/process-facts.ts';
 import type { Bench, Contest, Figure, Stage } from '../bench.ts';
-import { startEmptyHttpServer } from '../peers/bare-node.ts';
+import { ownEngine, startEmptyHttpServer } from '../peers/bare-node.ts';
 import type { TimedProcess } from '../timed-process.ts';
 import { joinedTerminals } from './joined-terminal.ts';
 
@@ -10,7 +10,8 @@ const PODS = 10;
 
 const method =
   'Started anew each time, connected to its hub; `/proc/PID/smaps_rollup` of the runtime alone, ten seconds after it was ready. ' +
-  'The peer, as long after its start, is a bare Node with an empty HTTP server.';
+  'The peer, as long after its start, is a bare Node with an empty HTTP server. Each runs from an engine file of its own, because ' +
+  'pages that many processes share would be divided among them.';
 
 const figures: readonly Figure[] = [
   { name: 'Private_Dirty', unit: 'MiB', better: 'less', aim: { of: 'median', bound: 20, subject: 'packed' } },
@@ -38,7 +39,8 @@ export const memoryWithPods: Bench = {
 
 async function memoryContest(stage: Stage, podCount: number): Promise<Contest> {
   const settleMs = stage.quick ? 500 : 10_000;
-  const { all } = await joinedTerminals(stage, podCount);
+  const bareEngine = await ownEngine(stage, 'bare');
+  const { all } = await joinedTerminals(stage, podCount, await ownEngine(stage, 'checkout'));
   return {
     subjects: all.map((terminal) => ({
       name: terminal.name,
@@ -54,7 +56,7 @@ async function memoryContest(stage: Stage, podCount: number): Promise<Contest> {
     peer: {
       name: 'bare Node',
       measure: async () => {
-        const process = startEmptyHttpServer();
+        const process = startEmptyHttpServer(bareEngine);
         stage.later(() => process.kill('SIGKILL'));
         await process.line(/listens/);
         const values = await settledMemory(process, settleMs);

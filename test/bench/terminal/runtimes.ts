@@ -9,11 +9,11 @@ export interface RuntimeProgram {
 
 const fromRoot = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 
-/** STILE_RUNTIME names an executable in place of the one that `npm run package` makes. */
-export function runtimePrograms(): RuntimeProgram[] {
+/** `engine` runs the checkout. STILE_RUNTIME names an executable in place of the one that `npm run package` makes. */
+export function runtimePrograms(engine: string): RuntimeProgram[] {
   const packed = process.env.STILE_RUNTIME || fromRoot(`dist/stile-runtime-linux-${process.arch}`);
   return [
-    { name: 'checkout', command: [process.execPath, fromRoot('runtime/bin/stile-runtime.mjs')] },
+    { name: 'checkout', command: [engine, fromRoot('runtime/bin/stile-runtime.mjs')] },
     ...(existsSync(packed) ? [{ name: 'packed' as const, command: [packed] }] : []),
   ];
 }
