@@ -1,0 +1,14 @@
+/** All that is cut. */
+import type { Scenario } from '../scenario.ts';
+import { hubRecords } from './hub-records.ts';
+import { runtimeRecords } from './runtime-records.ts';
+
+export const scenarios: readonly Scenario[] = [runtimeRecords, hubRecords];
+
+/** Throws for a name that nothing has. */
+export function scenarioOf(name: string): Scenario {
+  const found = scenarios.find((scenario) => scenario.name === name);
+  if (found === undefined)
+    throw new Error(`no scenario is called ${name}: ${scenarios.map((each) => each.name).join(', ')}`);
+  return found;
+}
