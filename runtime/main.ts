@@ -1,12 +1,13 @@
 /** `stile-runtime`: the one process on a terminal. Gives the terminal its real ports and ends it in order. */
 import { constants } from 'node:fs';
-import { access, mkdir, readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { isSea } from 'node:sea';
 import type { Env } from '../protocol/env.ts';
 import { AppError, asAppError, codeOf } from '../protocol/errors.ts';
 import type { Condition } from '../protocol/kubernetes.ts';
 import { systemClock } from '../protocol/node/clock.ts';
+import { privateDirectory } from '../protocol/node/durable-file.ts';
 import { createLog } from '../protocol/node/log.ts';
 import type { PinnedTrust } from '../protocol/node/pinned-tls.ts';
 import { systemRandom } from '../protocol/node/random.ts';
@@ -123,11 +124,7 @@ async function runTerminal(options: Arguments): Promise<void> {
 /** Errors: `E_STORE_FAILED` for one that cannot be made or written. */
 async function usableDirectory(path: string): Promise<string> {
   const dataDir = resolve(path);
-  try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw asAppError(error, 'E_STORE_FAILED', `cannot use the data directory ${dataDir}`);
-  }
+  await privateDirectory(dataDir);
   try {
     await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {

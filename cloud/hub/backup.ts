@@ -4,7 +4,7 @@
  * up again and send what they retained, and what the hub knows already is not taken twice.
  */
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -77,7 +77,7 @@ async function unpack(archive: Readable, directory: string): Promise<void> {
     const { name, type } = entry.header;
     if (type !== 'file' || !ALLOWED.test(name))
       throw new AppError('E_INPUT_INVALID', `this is no backup of a hub: it holds ${JSON.stringify(name)}`);
-    await mkdir(dirname(join(directory, name)), { recursive: true, mode: 0o700 });
+    await privateDirectory(dirname(join(directory, name)));
     await writeDurably(join(directory, name), entry as unknown as AsyncIterable<Uint8Array>);
     files.add(name);
   }

@@ -1,10 +1,10 @@
 /** Blobs as files named by their digest, `DIR/blobs/sha256/HEX`; one is there whole and verified, or not at all. */
 import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, asAppError } from '../../protocol/errors.ts';
 import { digestHex, imageLimits } from '../../protocol/image.ts';
-import { syncDirectory } from '../../protocol/node/durable-file.ts';
+import { privateDirectory, syncDirectory } from '../../protocol/node/durable-file.ts';
 
 interface Kept {
   bytes: number;
@@ -27,8 +27,8 @@ export class BlobFiles {
     const blobs = new BlobFiles(dataDir);
     try {
       await rm(blobs.#incoming, { recursive: true, force: true });
-      await mkdir(blobs.#directory, { recursive: true, mode: 0o700 });
-      await mkdir(blobs.#incoming, { recursive: true, mode: 0o700 });
+      await privateDirectory(blobs.#directory);
+      await privateDirectory(blobs.#incoming);
       for (const hex of await readdir(blobs.#directory)) {
         if (!/^[0-9a-f]{64}$/.test(hex)) continue;
         const { size, mtimeMs } = await stat(join(blobs.#directory, hex));

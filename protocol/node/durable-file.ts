@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { asAppError } from '../errors.ts';
 
 /** Replaces `path` atomically; resolves when it would survive a power cut. Errors: `E_STORE_FAILED`. */
@@ -90,10 +90,16 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** A directory for its owner alone. Errors: `E_STORE_FAILED`. */
+/**
+ * A directory for its owner alone, and those above it that are missing; resolves when it would survive a power cut,
+ * for whatever is synced in a directory is lost with its name. Errors: `E_STORE_FAILED`.
+ */
 export async function privateDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    const whole = resolve(path);
+    const first = await mkdir(whole, { recursive: true, mode: 0o700 });
+    if (first === undefined) return;
+    for (let made = whole; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
   } catch (error) {
     throw asAppError(error, 'E_STORE_FAILED', `cannot make the directory ${path}`);
   }

@@ -17,7 +17,7 @@ import {
   readImageConfig,
   readImageDocument,
 } from '../../protocol/image.ts';
-import { readIfPresent, syncDirectory, writeDurably } from '../../protocol/node/durable-file.ts';
+import { privateDirectory, readIfPresent, syncDirectory, writeDurably } from '../../protocol/node/durable-file.ts';
 import type { Images, LocalImage } from '../workloads/ports.ts';
 import type { BlobSource } from './blob-source.ts';
 import { type DownloadLimits, download, downloadLimits } from './download.ts';
@@ -68,8 +68,7 @@ export class ImageStore implements Images {
     const store = new ImageStore(env, options);
     const { roots } = store.#directories;
     try {
-      for (const directory of Object.values(store.#directories))
-        await mkdir(directory, { recursive: true, mode: 0o700 });
+      for (const directory of Object.values(store.#directories)) await privateDirectory(directory);
       for (const name of await readdir(roots))
         if (name.includes('.')) await rm(join(roots, name), { recursive: true, force: true });
     } catch (error) {

@@ -54,12 +54,20 @@ export class Lane {
 
   /** `state`: what the thing is once `work` has been done. Not called while an earlier step is under way. */
   async step<T>(state: Json, work: () => Promise<T>): Promise<T> {
-    this.#step += 1;
-    const { mark } = this.#drive;
-    mark({ phase: 'begun', lane: this.#lane, step: this.#step, state });
+    this.begin(state);
     const result = await work();
-    mark({ phase: 'done', lane: this.#lane, step: this.#step });
+    this.done();
     return result;
+  }
+
+  /** The two halves of a step, where the state shows itself only within the work. */
+  begin(state: Json): void {
+    this.#step += 1;
+    this.#drive.mark({ phase: 'begun', lane: this.#lane, step: this.#step, state });
+  }
+
+  done(): void {
+    this.#drive.mark({ phase: 'done', lane: this.#lane, step: this.#step });
   }
 }
 

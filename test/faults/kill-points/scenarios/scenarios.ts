@@ -1,9 +1,10 @@
 /** All that is cut. */
 import type { Scenario } from '../scenario.ts';
 import { hubRecords } from './hub-records.ts';
+import { runtimeIdentity } from './runtime-identity.ts';
 import { runtimeRecords } from './runtime-records.ts';
 
-export const scenarios: readonly Scenario[] = [runtimeRecords, hubRecords];
+export const scenarios: readonly Scenario[] = [runtimeRecords, runtimeIdentity, hubRecords];
 
 /** Throws for a name that nothing has. */
 export function scenarioOf(name: string): Scenario {
