@@ -13,7 +13,7 @@ import { lookAt } from './look.ts';
 import { compileRecorder, missingCompiler, type Recorded, record, scratchFolder } from './recorder.ts';
 import { scenarios } from './scenarios/scenarios.ts';
 
-const POINTS = 400;
+const POINTS = 300;
 const SEED = '1';
 const driver = fileURLToPath(new URL('drive.ts', import.meta.url));
 const missing = missingCompiler();
@@ -35,7 +35,8 @@ test(`${POINTS} kill points lose and double nothing`, async (context) => {
   const points = choosePoints(recordings, POINTS, SEED);
   expect(points.length).toBe(POINTS);
   const failures = await lookAt(points, { recordings, seed: SEED, scratch });
-  expect(failures.map(({ id, reason }) => `${id}: ${reason}`)).toEqual([]);
+  const told = failures.slice(0, 5).map(({ id, reason }) => `${id}: ${reason}`);
+  expect(told, `${failures.length} points failed`).toEqual([]);
 });
 
 test('a program that tells success before a sync is caught, recorded as it runs', (context) => {

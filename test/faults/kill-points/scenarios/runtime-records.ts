@@ -121,7 +121,7 @@ class Life {
         const lane = this.#lane(`event/${n}`);
         let seq = 0;
         await lane.step(length, async () => {
-          seq = await this.store.append({ type: 'ticket', data: { n, text: textOf(n, length) }, id: `e-${n}` });
+          ({ seq } = await this.store.append({ type: 'ticket', data: { n, text: textOf(n, length) }, id: `e-${n}` }));
         });
         await this.#lane(`seq/${n}`).step(seq, async () => {});
       }),
@@ -209,7 +209,7 @@ async function verify({ env, directory, marks }: Cut): Promise<void> {
     await verifyEvents(store, marks);
     expect((await journal.faults('full')).length === 0, 'the store has faults');
     const { last } = state.epochs.at(-1)!;
-    const next = await store.append({ type: 'ticket', data: { n: 0, text: '' } });
+    const { seq: next } = await store.append({ type: 'ticket', data: { n: 0, text: '' } });
     expect(next === last + 1, `the event after ${last} became ${next}`);
   } finally {
     await journal.close();
@@ -250,6 +250,12 @@ async function verifyEvents(store: NodeStore, marks: Cut['marks']): Promise<void
     const told = possibleStates(marks, `seq/${n}`).some((state) => typeof state === 'number' && state < floor);
     if (isAcknowledged(marks, lane) && !told)
       expect(found.has(n) || floor > 1, `event ${n} was acknowledged and is lost`);
+  }
+  const again = [...found.values()].at(-1);
+  if (again !== undefined) {
+    // As an app does that was not answered before the cut.
+    const { seq, original } = await store.append({ type: again.type, data: again.data, id: again.id! });
+    expect(!original && seq === again.seq, `event ${again.seq} was taken a second time, as ${seq}`);
   }
   const pending = last - acked;
   expect(store.pendingEvents === pending, `${store.pendingEvents} events are pending, ${pending} are not acknowledged`);
