@@ -74,6 +74,7 @@ export function countOption(flags: string, description: string, min: number): Op
 
 /** Members whose names get the unit of their values, which a flag does not name. */
 const unitNames: Record<string, string> = {
+  since: 'sinceMs',
   requestTimeout: 'requestTimeoutMs',
   timeout: 'timeoutMs',
   ttl: 'ttlMs',

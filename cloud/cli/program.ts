@@ -5,6 +5,7 @@ import { programVersion } from '../../protocol/program-version.ts';
 import { apply } from './commands/apply.ts';
 import { type DeleteOptions, deleteByName, deleteObjects } from './commands/delete.ts';
 import { describe, describeByName } from './commands/describe.ts';
+import { showEvents } from './commands/events.ts';
 import { type GetOptions, get } from './commands/get.ts';
 import { backUp, restoreHub } from './commands/hub-backup.ts';
 import { type HubServiceOptions, installHub, uninstallHub } from './commands/hub-service.ts';
@@ -36,6 +37,7 @@ export function buildProgram(world: World): Command {
   addConnectionOptions(program);
   addObjectCommands(program, world);
   addWatchCommand(program, world);
+  addEventCommand(program, world);
   addNodeCommands(program.command('node').description('terminals'), world);
   addPoolCommands(program.command('pool').description('nodes of one region or site'), world);
   addTokenCommands(program.command('token').description('what lets a terminal enrol'), world);
@@ -142,6 +144,19 @@ function addPoolCommands(pool: Command, world: World): void {
     .addOption(repeatedOption('--node-taint <key=value:effect>', 'a taint that its nodes get; may be repeated'))
     .action((name, _, command) => createPool(world, name, optionsOf(command)));
   addDeleting(pool, world, 'nodepools');
+}
+
+function addEventCommand(program: Command, world: World): void {
+  program
+    .command('events')
+    .description('show what the apps of terminals reported, in the order in which the hub took it')
+    .option('--node <name>', 'only of this terminal')
+    .option('--type <type>', 'only events of this type; without it, what terminals say of themselves is left out')
+    .addOption(durationOption('--since <duration>', 'only what happened so long ago at most', '1h'))
+    .option('--after <cursor>', 'only what came after this cursor, which an earlier call told')
+    .option('-w, --watch', 'go on with what comes')
+    .addOption(outputOption())
+    .action((_, command) => showEvents(world, optionsOf(command)));
 }
 
 function addTokenCommands(token: Command, world: World): void {

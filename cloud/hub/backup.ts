@@ -13,6 +13,7 @@ import { type Random, randomHex } from '../../protocol/env.ts';
 import { AppError, asAppError } from '../../protocol/errors.ts';
 import { privateDirectory, syncDirectory, writeDurably } from '../../protocol/node/durable-file.ts';
 import { Database } from '../../protocol/node/sqlite.ts';
+import type { RestoredFrom } from './event-cursor.ts';
 import { hubSchema } from './hub-schema.ts';
 
 const DATABASE = 'hub.db';
@@ -91,12 +92,15 @@ async function renew(random: Random, path: string): Promise<string> {
   const incarnation = randomHex(random, 16);
   const database = await Database.open(path, hubSchema);
   try {
-    await database.write([
-      {
-        sql: "INSERT INTO hub_meta VALUES ('incarnation', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        params: [incarnation],
-      },
-    ]);
+    const [before] = await database.all("SELECT value FROM hub_meta WHERE key = 'incarnation'");
+    const [last] = await database.all('SELECT coalesce(max(cursor), 0) AS cursor FROM node_event');
+    // Consumers of events that stand no further than the backup need not begin anew.
+    const origin: RestoredFrom = { incarnation: (before?.value as string) ?? '', cursor: last!.cursor as number };
+    const keep = (key: string, value: string) => ({
+      sql: 'INSERT INTO hub_meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+      params: [key, value],
+    });
+    await database.write([keep('incarnation', incarnation), keep('restoredFrom', JSON.stringify(origin))]);
   } finally {
     await database.close();
   }

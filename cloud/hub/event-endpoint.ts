@@ -1,33 +1,50 @@
 /**
- * `GET /stile/v1/events?node=&type=&after=&limit=`: what terminals reported, in the hub's order, for consumers that
- * keep a cursor: the answer's `cursor` is the `after` of the next call, so nothing is read twice and nothing missed.
+ * `GET /stile/v1/events?node=&type=&since=&after=&limit=&waitSeconds=`: what terminals reported, in the hub's order,
+ * which for one terminal is its own order. A consumer keeps the answer's `cursor` with what it made of the items, and
+ * gives it as `after` the next time: nothing is read twice and nothing missed. With `waitSeconds` an answer without
+ * items waits for the first one.
  */
+import type { Clock } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { sendError, sendJson } from '../../protocol/json-exchange.ts';
 import { requireAdministrator } from '../identity/endpoints.ts';
 import type { RequestHandler } from '../identity/listener.ts';
-import type { HubJournal } from './hub-state.ts';
+import { EVENTS_FROM_THE_START, formatCursor, parseCursor } from './event-cursor.ts';
+import type { Hub } from './hub.ts';
+import type { EventQuery, NodeEvent } from './hub-state.ts';
 
 export const EVENTS_PATH = '/stile/v1/events';
 const LIMIT_DEFAULT = 500;
 const LIMIT_MAX = 5_000;
+const WAIT_SECONDS_MAX = 60;
+/** Consumers that wait at the same time. */
+const WAITING_MAX = 64;
 
-export function eventEndpoint(journal: HubJournal): RequestHandler {
+export function eventEndpoint(clock: Clock, hub: Pick<Hub, 'journal' | 'state' | 'onEvents'>): RequestHandler {
+  const { state, journal } = hub;
+  let waiting = 0;
   return async (request, response, identity) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'https://hub');
     if (pathname !== EVENTS_PATH || request.method !== 'GET') return false;
     try {
       requireAdministrator(identity);
-      const node = searchParams.get('node');
-      const type = searchParams.get('type');
-      const after = whole(searchParams, 'after', 0);
-      const items = await journal.events({
-        ...(node === null ? {} : { node }),
-        ...(type === null ? {} : { type }),
-        after,
-        countMax: Math.min(LIMIT_MAX, Math.max(1, whole(searchParams, 'limit', LIMIT_DEFAULT))),
+      const query = readQuery(searchParams, (text) => parseCursor(text, state.incarnation, state.restoredFrom));
+      const endMs = clock.monotonic() + whole(searchParams, 'waitSeconds', 0, WAIT_SECONDS_MAX) * 1_000;
+      let items = await journal.events(query);
+      if (items.length === 0 && endMs > clock.monotonic()) {
+        if (waiting >= WAITING_MAX)
+          throw new AppError('E_TOO_MANY', `${WAITING_MAX} consumers wait for events already`);
+        waiting += 1;
+        const gone = new AbortController();
+        response.once('close', () => gone.abort());
+        items = await firstItems(clock, hub, query, endMs, gone.signal).finally(() => {
+          waiting -= 1;
+        });
+      }
+      sendJson(response, 200, {
+        items: items.map((item) => ({ ...item, cursor: formatCursor(state.incarnation, item.cursor) })),
+        cursor: formatCursor(state.incarnation, items.at(-1)?.cursor ?? query.after),
       });
-      sendJson(response, 200, { items, cursor: items.at(-1)?.cursor ?? after });
     } catch (error) {
       sendError(response, error);
     }
@@ -35,10 +52,53 @@ export function eventEndpoint(journal: HubJournal): RequestHandler {
   };
 }
 
-function whole(parameters: URLSearchParams, name: string, otherwise: number): number {
+/** Looks again whenever events came, until there is one, the time is over, or the consumer left. */
+async function firstItems(
+  clock: Clock,
+  { journal, onEvents }: Pick<Hub, 'journal' | 'onEvents'>,
+  query: EventQuery,
+  endMs: number,
+  gone: AbortSignal,
+): Promise<NodeEvent[]> {
+  for (;;) {
+    const news = new AbortController();
+    const stop = onEvents(() => news.abort());
+    try {
+      const items = await journal.events(query);
+      const leftMs = endMs - clock.monotonic();
+      if (items.length > 0 || leftMs <= 0 || gone.aborted) return items;
+      await clock.sleep(leftMs, AbortSignal.any([news.signal, gone])).catch(() => {});
+    } finally {
+      stop();
+    }
+  }
+}
+
+function readQuery(parameters: URLSearchParams, place: (text: string) => number): EventQuery & { after: number } {
+  const node = parameters.get('node');
+  const type = parameters.get('type');
+  const since = parameters.get('since');
+  const after = parameters.get('after');
+  return {
+    ...(node === null ? {} : { node }),
+    ...(type === null ? {} : { type }),
+    ...(since === null ? {} : { sinceMs: instant(since) }),
+    after: after === null ? EVENTS_FROM_THE_START : place(after),
+    countMax: Math.max(1, whole(parameters, 'limit', LIMIT_DEFAULT, LIMIT_MAX)),
+  };
+}
+
+function whole(parameters: URLSearchParams, name: string, otherwise: number, max: number): number {
   const text = parameters.get(name);
   if (text === null) return otherwise;
   if (!/^\d{1,15}$/.test(text))
     throw new AppError('E_INPUT_INVALID', `${name} is a whole number, not ${JSON.stringify(text)}`);
-  return Number(text);
+  return Math.min(max, Number(text));
+}
+
+function instant(text: string): number {
+  const ms = Date.parse(text);
+  if (!/^\d{4}-\d{2}-\d{2}T/.test(text) || Number.isNaN(ms))
+    throw new AppError('E_INPUT_INVALID', `since is a time such as 2026-11-23T14:00:00Z, not ${JSON.stringify(text)}`);
+  return ms;
 }

@@ -3,12 +3,16 @@ import type { Schema } from '../../protocol/node/sqlite.ts';
 import { identityTables, renewalMigration } from '../identity/sqlite-identity-store.ts';
 import { imageTables } from '../images/image-tags.ts';
 import { resourceTables } from '../store/sqlite.ts';
-import { hubTables } from './sqlite-journal.ts';
+import { eventIdIndex, hubTables } from './sqlite-journal.ts';
 
 export const hubSchema: Schema = {
   newest: [...resourceTables, ...hubTables, ...identityTables, ...imageTables],
-  version: 2,
+  version: 3,
   minReader: 1,
   // 2: certificates are renewed, suspended and revoked beyond the list.
-  migrations: [{ version: 2, statements: renewalMigration }],
+  // 3: an event that an app named is taken once, whatever became of its terminal's store.
+  migrations: [
+    { version: 2, statements: renewalMigration },
+    { version: 3, statements: eventIdIndex },
+  ],
 };

@@ -4,10 +4,13 @@
  */
 import type { Json } from '../../protocol/kubernetes.ts';
 import type { StoredSection } from '../../protocol/view-source.ts';
+import type { RestoredFrom } from './event-cursor.ts';
 
 export interface HubState {
   /** Random, new when the store is created or restored from a backup. */
   incarnation: string;
+  /** The store that this one is a backup of, if it is one. */
+  restoredFrom?: RestoredFrom;
   /** Section id (`scope/uid`) to its revisions. */
   sections: Map<string, StoredSectionRow>;
   /** Node to epoch to the highest durable sequence. */
@@ -52,6 +55,8 @@ export interface EventQuery {
   type?: string;
   /** Only events after this cursor. */
   after?: number;
+  /** Only events that their terminals dated so late or later, wall-clock ms. */
+  sinceMs?: number;
   countMax: number;
 }
 

@@ -31,6 +31,7 @@ export class Hub {
   readonly journal: HubJournal;
   readonly #store: ResourceStore;
   readonly #controllers: Controllers;
+  readonly #eventListeners = new Set<() => void>();
 
   private constructor(
     env: Env,
@@ -47,7 +48,9 @@ export class Hub {
       events: (query) => ports.journal.events(query),
       commit: async (changes: readonly HubChange[]) => {
         await ports.journal.commit(changes);
-        for (const change of changes) if (change.kind === 'events') applyHubChange(state, change);
+        const told = changes.filter(({ kind }) => kind === 'events');
+        for (const change of told) applyHubChange(state, change);
+        if (told.length > 0) for (const listener of [...this.#eventListeners]) listener();
       },
     };
     this.views = new Views(env, ports.store, this.journal, state, onFailure);
@@ -73,6 +76,12 @@ export class Hub {
     await hub.#controllers.start();
     return hub;
   }
+
+  /** Calls `listener` after events became durable; returns how to end that. */
+  readonly onEvents = (listener: () => void): (() => void) => {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
+  };
 
   accept(channel: Channel, node: string): void {
     this.sessions.accept(channel, node);

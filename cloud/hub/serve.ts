@@ -178,7 +178,7 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
     version: versionInfo,
   });
   listener.handle('/stile/v1/', imageEndpoints(env, images));
-  listener.handle('/stile/v1/', eventEndpoint(hub.journal));
+  listener.handle('/stile/v1/', eventEndpoint(env.clock, hub));
   listener.handle('/stile/v1/', sessionEndpoint(hub.sessions));
   listener.handle('/stile/v1/', backupEndpoint(env.log, dataDir, database));
   listener.handle('/', async (request, response, identity) => {

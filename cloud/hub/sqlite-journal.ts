@@ -1,6 +1,7 @@
 /** The hub's own state in its SQLite file. */
 import type { Json } from '../../protocol/kubernetes.ts';
 import type { Database, Row, SqlValue, Statement } from '../../protocol/node/sqlite.ts';
+import type { RestoredFrom } from './event-cursor.ts';
 import {
   applyHubChange,
   type EventQuery,
@@ -16,6 +17,11 @@ export const EVENT_ROWS_MAX = 1_000_000;
 /** The bound is looked at once in so many commits of events. */
 const PRUNE_EVERY_COMMITS = 256;
 
+/** An app that retries after its terminal lost its store tells an event again under another epoch. */
+export const eventIdIndex: string[] = [
+  'CREATE INDEX node_event_id ON node_event (node, type, id) WHERE id IS NOT NULL',
+];
+
 export const hubTables: string[] = [
   'CREATE TABLE hub_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT',
   `CREATE TABLE view_section (scope INTEGER NOT NULL, uid TEXT NOT NULL, revision INTEGER NOT NULL,
@@ -27,6 +33,7 @@ export const hubTables: string[] = [
   `CREATE TABLE node_event (cursor INTEGER PRIMARY KEY AUTOINCREMENT, node TEXT NOT NULL, epoch TEXT NOT NULL,
      seq INTEGER NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL, data TEXT NOT NULL, id TEXT,
      UNIQUE (node, epoch, seq)) STRICT`,
+  ...eventIdIndex,
 ];
 
 export class SqliteHubJournal implements HubJournal {
@@ -47,6 +54,8 @@ export class SqliteHubJournal implements HubJournal {
       return emptyHubState(this.#newIncarnation);
     }
     const state = emptyHubState(row.value as string);
+    const [origin] = await this.#db.all("SELECT value FROM hub_meta WHERE key = 'restoredFrom'");
+    if (origin !== undefined) state.restoredFrom = JSON.parse(origin.value as string) as RestoredFrom;
     for (const { scope, uid, revision } of await this.#db.all('SELECT * FROM view_section'))
       applyHubChange(state, {
         kind: 'section.changed',
@@ -75,7 +84,7 @@ export class SqliteHubJournal implements HubJournal {
     return this.#db.write(changes.flatMap((change) => this.#statementsOf(change)));
   }
 
-  async events({ node, type, after, countMax }: EventQuery): Promise<NodeEvent[]> {
+  async events({ node, type, after, sinceMs, countMax }: EventQuery): Promise<NodeEvent[]> {
     const terms: string[] = ['cursor > ?'];
     const params: SqlValue[] = [after ?? 0];
     if (node !== undefined) {
@@ -85,6 +94,10 @@ export class SqliteHubJournal implements HubJournal {
     if (type !== undefined) {
       terms.push('type = ?');
       params.push(type);
+    }
+    if (sinceMs !== undefined) {
+      terms.push('time_ms >= ?');
+      params.push(sinceMs);
     }
     const sql = `SELECT * FROM node_event WHERE ${terms.join(' AND ')} ORDER BY cursor LIMIT ?`;
     return (await this.#db.all(sql, [...params, countMax])).map(eventOf);
@@ -140,7 +153,9 @@ function eventStatements(change: Extract<HubChange, { kind: 'events' }>): Statem
     {
       sql: `INSERT INTO node_event (node, epoch, seq, type, time_ms, data, id)
               SELECT value->>'node', value->>'epoch', value->>'seq', value->>'type', value->>'timeMs', value->>'data',
-                value->>'id' FROM json_each(?)`,
+                value->>'id' FROM json_each(?)
+              WHERE value->>'id' IS NULL OR NOT EXISTS (SELECT 1 FROM node_event AS known WHERE known.node = value->>'node'
+                AND known.type = value->>'type' AND known.id = value->>'id')`,
       params: [JSON.stringify(rows)],
     },
     {

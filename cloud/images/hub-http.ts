@@ -11,6 +11,8 @@ export interface HubRequest {
   json?: unknown;
   /** Sent as it is, `bytes` long. */
   content?: { stream: Readable; bytes: number };
+  /** Calls the request off: `E_CANCELLED`. */
+  signal?: AbortSignal;
 }
 
 export interface HubAnswer {
@@ -50,6 +52,7 @@ export function hubHttp(credentials: HubCredentials): HubHttp {
       try {
         return await send(agent, server, wish);
       } catch (error) {
+        if (wish.signal?.aborted) throw new AppError('E_CANCELLED', 'the request was called off', { cause: error });
         throw asAppError(error, 'E_LINK_UNREACHABLE', `the hub at ${server} cannot be reached`);
       }
     },
@@ -61,6 +64,7 @@ async function send(agent: Agent, server: string, wish: HubRequest): Promise<Hub
   const { statusCode, body } = await request(new URL(wish.path, server), {
     dispatcher: agent,
     method: wish.method,
+    ...(wish.signal === undefined ? {} : { signal: wish.signal }),
     ...(wish.json === undefined
       ? {}
       : { body: JSON.stringify(wish.json), headers: { 'content-type': 'application/json' } }),

@@ -87,7 +87,25 @@ export function describeHubJournal(name: string, open: () => Promise<HubJournalH
       expect(await of({ node: 'gate-2', countMax: 100 })).toEqual([3, 4]);
       expect(await of({ after: cursors[3]!, countMax: 1 })).toEqual([4]);
       expect(await of({ type: 'odd', node: 'gate-1', countMax: 100 })).toEqual([0, 2]);
+      expect(await of({ sinceMs: 1_893_456_000_001, countMax: 100 })).toEqual([]);
+      expect(await of({ sinceMs: 1_893_456_000_000, countMax: 2 })).toEqual([0, 1]);
       expect(await (await harness.reopen()).events({ countMax: 100 })).toEqual(all);
+    });
+
+    test('an event that an app named is taken once, also under another epoch of its terminal', async () => {
+      const { journal } = harness;
+      await journal.load();
+      await journal.commit([eventsChange('gate-1', 'one', 1, 2)]);
+      await journal.commit([eventsChange('gate-1', 'two', 1, 2), eventsChange('gate-2', 'one', 1, 2)]);
+      const told = (await journal.events({ countMax: 100 })).map(({ node, epoch, seq }) => `${node} ${epoch} ${seq}`);
+      expect(told).toEqual(['gate-1 one 1', 'gate-1 one 2', 'gate-1 two 1', 'gate-2 one 1', 'gate-2 one 2']);
+      const state = await (await harness.reopen()).load();
+      expect(state.watermarks.get('gate-1')).toEqual(
+        new Map([
+          ['one', 2],
+          ['two', 2],
+        ]),
+      );
     });
   });
 

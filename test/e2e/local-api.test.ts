@@ -68,7 +68,25 @@ test('events of an app survive a dead hub and a killed runtime, and reach the hu
   await house.waitFor('everything at the hub', async () => (await scans()).includes(told));
   const seen = await scans();
   expect(seen).toEqual(Array.from({ length: seen.length }, (_unused, index) => index + 1));
+  await showsEvents(seen);
   const note = JSON.parse(await readFile(`${dataDir}/local-api.json`, 'utf8')) as { socket: string; url?: string };
   expect(note).toMatchObject({ socket: `${dataDir}/api.sock` });
   expect(note.url).toBeUndefined();
 });
+
+/** `stile events`: the same in pages that a cursor joins, and as they come. */
+async function showsEvents(seen: readonly number[]): Promise<void> {
+  const first = await house.stile('events', '--node', 'gate-1', '--type', 'scan', '--since', '1h', '-o', 'json');
+  const { items } = JSON.parse(first.stdout) as Events;
+  expect(items.map(({ data }) => data.scan).slice(0, seen.length)).toEqual(seen);
+  const [, cursor] = /go on with --after (\S+)/.exec(first.stderr) ?? [];
+  const next = await house.json<Events>('events', '--type', 'scan', '--after', cursor!);
+  expect(next.items[0]?.data.scan ?? items.length + 1).toBe(items.length + 1);
+  const table = (await house.stile('events', '--node', 'gate-1')).stdout;
+  expect(table).toMatch(/^TIME +NODE +TYPE +ID +DATA\n\S+Z +gate-1 +scan +scanner-1 +\{"scan":1\}\n/);
+  expect(table).not.toContain('kubernetes.event');
+  const odd = await house.tryStile('events', '--after', '7-aaaaaaaaaaaa');
+  expect(odd).toMatchObject({ code: 1, stderr: expect.stringContaining('(E_REVISION_EXPIRED)') });
+  const waited = await house.fromHub<Events>(`/stile/v1/events?type=scan&after=${cursor}&waitSeconds=20`);
+  expect(waited.items.length).toBeGreaterThan(0);
+}

@@ -155,8 +155,8 @@ async function expectEvents(): Promise<void> {
 
 async function hubEvents(): Promise<NodeEvent[]> {
   const events: NodeEvent[] = [];
-  for (let after = 0; ; ) {
-    const page = await house.fromHub<{ items: NodeEvent[]; cursor: number }>(`/stile/v1/events?after=${after}`);
+  for (let after = '0'; ; ) {
+    const page = await house.fromHub<{ items: NodeEvent[]; cursor: string }>(`/stile/v1/events?after=${after}`);
     if (page.items.length === 0) return events;
     events.push(...page.items);
     after = page.cursor;

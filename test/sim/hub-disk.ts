@@ -28,18 +28,21 @@ export interface HubDiskState {
   hub: HubState;
   /** Ascending by cursor. */
   events: NodeEvent[];
+  /** Node, type and id of the events that have one. */
+  ids: Set<string>;
 }
 
 export type HubDisk = SimDisk<HubDiskState>;
 
 export function hubDisk(world: World, host: Host): HubDisk {
   return new SimDisk<HubDiskState>(world, host, {
-    initial: () => ({ objects: new Map(), revision: 0, hub: emptyHubState(''), events: [] }),
+    initial: () => ({ objects: new Map(), revision: 0, hub: emptyHubState(''), events: [], ids: new Set() }),
     clone: (state) => ({
       objects: new Map([...state.objects].map(([kindKey, objects]) => [kindKey, new Map(objects)])),
       revision: state.revision,
       hub: cloneHubState(state.hub),
       events: [...state.events],
+      ids: new Set(state.ids),
     }),
   });
 }
@@ -107,6 +110,9 @@ export class SimHubJournal implements HubJournal {
         if (change.kind !== 'events') continue;
         let cursor = state.events.at(-1)?.cursor ?? 0;
         for (const event of change.events) {
+          const name = JSON.stringify([event.node, event.type, event.id]);
+          if (event.id !== undefined && state.ids.has(name)) continue;
+          if (event.id !== undefined) state.ids.add(name);
           cursor += 1;
           state.events.push({ ...event, cursor });
         }
@@ -114,11 +120,12 @@ export class SimHubJournal implements HubJournal {
     });
   }
 
-  async events({ node, type, after = 0, countMax }: EventQuery): Promise<NodeEvent[]> {
+  async events({ node, type, after = 0, sinceMs = 0, countMax }: EventQuery): Promise<NodeEvent[]> {
     return this.#disk.live.events
       .filter(
         (event) =>
           event.cursor > after &&
+          event.timeMs >= sinceMs &&
           (node === undefined || event.node === node) &&
           (type === undefined || event.type === type),
       )
