@@ -251,6 +251,154 @@ export interface YurtAppSet extends KubeObject {
   status?: Record<string, unknown>;
 }
 
+/** The desired and reported state of one node or device, as the hub holds it. `protocol/twin/` has the rules. */
+export interface Twin extends KubeObject {
+  apiVersion: 'stile.dev/v1alpha1';
+  kind: 'Twin';
+  spec: {
+    nodeName: string;
+    /** False: the node's side wins a conflict, as for an OpenYurt device. Absent: true. */
+    managed?: boolean;
+    desired: Record<string, Json>;
+    /** For the hub alone; never travels to the node. */
+    tags?: Record<string, Json>;
+  };
+  status?: TwinStatus;
+}
+
+export interface TwinStatus {
+  /** The version that `spec.desired` has, and when its members changed. */
+  desired: { version: number; metadata: TwinMetadata };
+  reported?: { version: number; epoch: string; value: Record<string, Json>; metadata: TwinMetadata };
+  /** Highest number of a local write of desired that was dealt with. */
+  applied: number;
+  /** What a node that lost its store has to go on from. */
+  floor?: { version: number; value: Record<string, Json>; metadata: TwinMetadata };
+  /** Newest last. */
+  conflicts?: TwinConflict[];
+}
+
+/** Ms since 1970 of the last change: of a leaf the number, of an object under '' its own and by key its members'. */
+export type TwinMetadata = number | { [key: string]: TwinMetadata };
+
+/** A write of desired made on the node that met another one made at the hub. */
+export interface TwinConflict {
+  /** As in `door.mode`; empty: the whole write. */
+  path: string;
+  winner: 'hub' | 'node';
+  /** What did not become desired; absent when it was a removal, or longer than 1 KiB of JSON. */
+  lost?: Json;
+  /** RFC 3339. */
+  time: string;
+}
+
+export interface Action extends KubeObject {
+  apiVersion: 'stile.dev/v1alpha1';
+  kind: 'Action';
+  spec: {
+    twin: string;
+    nodeName: string;
+    name: string;
+    input?: Json;
+    /** RFC 3339; not begun after it. */
+    expiresTime: string;
+    /** The node's epoch when it was asked for: a store that was replaced does not know what it did before. */
+    nodeEpoch: string;
+  };
+  status?: ActionStatus;
+}
+
+export interface ActionStatus {
+  /** `Unknown`: it was begun and its end was not seen; it is not tried again. */
+  phase: 'Pending' | 'Running' | 'Completed' | 'Failed' | 'Expired' | 'Unknown';
+  output?: Json;
+  error?: { code: string; message: string };
+  startTime?: string;
+  completionTime?: string;
+}
+
+/** iot.openyurt.io/v1alpha1. */
+export interface Device extends KubeObject {
+  apiVersion: 'iot.openyurt.io/v1alpha1';
+  kind: 'Device';
+  spec: {
+    serviceName: string;
+    profileName: string;
+    notify: boolean;
+    description?: string;
+    adminState?: 'LOCKED' | 'UNLOCKED';
+    operatingState?: 'UNKNOWN' | 'UP' | 'DOWN';
+    /** By protocol, then by name. */
+    protocols?: Record<string, Record<string, string>>;
+    labels?: string[];
+    location?: string;
+    /** True: the cloud may write; false: the node's side wins. */
+    managed?: boolean;
+    nodePool?: string;
+    deviceProperties?: Record<string, { name: string; putURL?: string; desiredValue: string }>;
+  };
+  status?: {
+    /** Ms since 1970. */
+    lastConnected?: number;
+    lastReported?: number;
+    synced?: boolean;
+    edgeId?: string;
+    adminState?: 'LOCKED' | 'UNLOCKED';
+    operatingState?: 'UNKNOWN' | 'UP' | 'DOWN';
+    deviceProperties?: Record<string, { name: string; getURL?: string; actualValue: string }>;
+    conditions?: Condition[];
+  };
+}
+
+/** All values are text, as in OpenYurt. */
+export interface ResourceProperties {
+  readWrite?: string;
+  minimum?: string;
+  maximum?: string;
+  defaultValue?: string;
+  mask?: string;
+  shift?: string;
+  scale?: string;
+  offset?: string;
+  base?: string;
+  assertion?: string;
+  mediaType?: string;
+  units?: string;
+  valueType?: string;
+}
+
+export interface DeviceResource {
+  name: string;
+  description?: string;
+  isHidden?: boolean;
+  tag?: string;
+  attributes?: Record<string, string>;
+  properties: ResourceProperties;
+}
+
+export interface DeviceCommand {
+  name: string;
+  isHidden?: boolean;
+  readWrite: string;
+  resourceOperations: { deviceResource?: string; mappings?: Record<string, string>; defaultValue?: string }[];
+}
+
+/** iot.openyurt.io/v1alpha1. */
+export interface DeviceProfile extends KubeObject {
+  apiVersion: 'iot.openyurt.io/v1alpha1';
+  kind: 'DeviceProfile';
+  spec: {
+    nodePool?: string;
+    description?: string;
+    manufacturer?: string;
+    model?: string;
+    labels?: string[];
+    deviceResources?: DeviceResource[];
+    deviceCommands?: DeviceCommand[];
+  };
+  status?: { id?: string; synced?: boolean };
+}
+
 /** Label and annotation keys, OpenYurt's and our own (`stile.dev` is a reserved prefix, no site). */
 export const keys = {
   nodePool: 'apps.openyurt.io/nodepool',
@@ -269,6 +417,10 @@ export const keys = {
   imageDigests: 'stile.dev/image-digests',
   /** On a NodePool: `prompt` (default) or `metered`. */
   heartbeatProfile: 'stile.dev/heartbeat-profile',
+  /** On a Device: the node that drives it. */
+  deviceNode: 'stile.dev/node',
+  /** Finalizer of a Twin: it goes when the node no longer holds the twin. */
+  nodeTold: 'stile.dev/node-told',
 } as const;
 
 /** True when `labels` meet `selector`. No selector selects nothing, an empty one everything. */

@@ -37,6 +37,14 @@ export const limits = {
   stateKeysMax: 4_096,
   /** Samples kept; older ones are dropped and counted. */
   samplesMax: 1_024,
+  /** Objects and arrays inside one another below a section of a twin. */
+  twinDepthMax: 10,
+  twinKeyBytesMax: 1_024,
+  twinStringBytesMax: 4 * 1024,
+  /** JSON of `desired` or of `reported`, without what the owner assigns. */
+  twinSectionBytesMax: 32 * 1024,
+  /** Local writes that lost, as the hub remembers them; the newest stay. */
+  twinConflictsMax: 16,
   /** From connect to welcome. */
   greetingMs: 10_000,
   /** A view or report that was sent and not acknowledged: the link is taken for dead. */

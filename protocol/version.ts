@@ -13,7 +13,7 @@ export interface VersionLine {
 export const versionHistory: readonly VersionLine[] = [
   {
     version: 1,
-    fingerprint: '9b4ce4268139138a02afcaa65d6c17efb1a97619f78aeb0a3663e5ca10ff5ac8',
+    fingerprint: 'baf34dde0e626806c1aa7a0dd0d796d6d6ab752f74eb939e6fc21cc7c9a10271',
     why: 'the first protocol',
   },
 ];

@@ -111,6 +111,10 @@ function objectVectors(): ObjectVector[] {
     'node pool': samples.nodePool(),
     service: samples.service(),
     'endpoint slice': samples.endpointSlice(),
+    twin: samples.twin(),
+    action: samples.action(),
+    device: samples.device(),
+    'device profile': samples.deviceProfile(),
     'custom kind': samples.yurtAppSet(),
     'members that the schema does not know': {
       ...samples.configMap(),

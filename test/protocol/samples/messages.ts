@@ -128,6 +128,16 @@ export const sampleMessages: { [N in MessageName]: MessageOf<N>[] } = {
       items: [
         { key: 'pod/default/a', stamp: 1, value: { phase: 'Running', restarts: 0 } },
         { key: 'pod/default/b', stamp: 2, value: undefined },
+        {
+          key: 'twin/gate-0',
+          stamp: 3,
+          value: {
+            uid: 'c3f1a9d2-0b6e-4c57-a8f4-9d2e6b1f7a30',
+            seen: 7,
+            reported: { version: 42, value: { passed: 12 }, metadata: { '': timeMs, passed: timeMs } },
+            desired: { number: 3, base: { door: { mode: 'open' } }, mine: { door: { mode: 'closed' } }, timeMs },
+          },
+        },
       ],
     },
   ],

@@ -254,6 +254,111 @@ export function endpointSlice(endpointCount = 2): KubeObject {
   };
 }
 
+/** A twin as the hub sends it to its node, which lost its store. */
+export function twin(): KubeObject {
+  return {
+    apiVersion: 'stile.dev/v1alpha1',
+    kind: 'Twin',
+    metadata: { name: 'gate-0', uid: uidOf(9_000) },
+    spec: { desired: { door: { mode: 'open', openMs: 3_000 }, languages: ['zh', 'en'] } },
+    status: {
+      desired: {
+        version: 7,
+        metadata: {
+          '': 1_772_352_000_000,
+          door: { '': 1_772_352_000_000, mode: 1_772_352_000_000, openMs: 1_772_351_000_000 },
+          languages: 1_772_351_000_000,
+        },
+      },
+      applied: 2,
+      floor: { version: 41, value: { passed: 12 }, metadata: { '': 1_772_351_500_000, passed: 1_772_351_500_000 } },
+    },
+  };
+}
+
+export function action(): KubeObject {
+  return {
+    apiVersion: 'stile.dev/v1alpha1',
+    kind: 'Action',
+    metadata: { name: 'open-5f2c9a', uid: uidOf(9_100), creationTimestamp: madeAt },
+    spec: {
+      twin: 'default.barrier-1',
+      nodeName: 'gate-0',
+      name: 'open',
+      input: { forMs: 5_000 },
+      expiresTime: '2026-03-01T08:01:00Z',
+      nodeEpoch: '000102030405060708090a0b0c0d0e0f',
+    },
+    status: { phase: 'Pending' },
+  };
+}
+
+export function device(): KubeObject {
+  return {
+    apiVersion: 'iot.openyurt.io/v1alpha1',
+    kind: 'Device',
+    metadata: {
+      name: 'barrier-1',
+      namespace: 'default',
+      uid: uidOf(9_200),
+      creationTimestamp: madeAt,
+      annotations: { 'stile.dev/node': 'gate-0' },
+    },
+    spec: {
+      serviceName: 'sim',
+      profileName: 'barrier',
+      notify: true,
+      adminState: 'UNLOCKED',
+      operatingState: 'UP',
+      protocols: { sim: { seed: '7' } },
+      managed: true,
+      nodePool: 'hangzhou',
+      deviceProperties: { position: { name: 'position', desiredValue: 'closed' } },
+    },
+    status: {
+      synced: true,
+      deviceProperties: { position: { name: 'position', actualValue: 'open' } },
+      conditions: [{ type: 'Ready', status: 'True', reason: 'DriverAnswers', lastTransitionTime: madeAt }],
+    },
+  };
+}
+
+export function deviceProfile(): KubeObject {
+  return {
+    apiVersion: 'iot.openyurt.io/v1alpha1',
+    kind: 'DeviceProfile',
+    metadata: { name: 'barrier', namespace: 'default', uid: uidOf(9_300), creationTimestamp: madeAt },
+    spec: {
+      manufacturer: 'Stile',
+      model: 'sim-barrier',
+      deviceResources: [
+        {
+          name: 'position',
+          description: 'where the arm is',
+          isHidden: false,
+          attributes: { register: '3' },
+          properties: { valueType: 'String', readWrite: 'RW', defaultValue: 'closed' },
+        },
+        {
+          name: 'openings',
+          description: 'since it was built',
+          isHidden: false,
+          properties: { valueType: 'Uint32', readWrite: 'R', minimum: '0', units: 'count' },
+        },
+      ],
+      deviceCommands: [
+        {
+          name: 'open',
+          isHidden: false,
+          readWrite: 'W',
+          resourceOperations: [{ deviceResource: 'position', defaultValue: 'open' }],
+        },
+      ],
+    },
+    status: { synced: true },
+  };
+}
+
 /** A kind that has no positions of its own. */
 export function yurtAppSet(): KubeObject {
   return {
