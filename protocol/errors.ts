@@ -72,6 +72,8 @@ export const errorTable = {
   E_POD_INVALID: { wire: 80, retry: 'never', http: 422 },
   /** A child process that could not be started. */
   E_POD_START: { wire: 81, retry: 'later', http: 500 },
+  /** A device did not do what it was asked. */
+  E_DEVICE_FAILED: { wire: 82, retry: 'later', http: 502 },
   /** A command line that cannot be understood. */
   E_USAGE: { wire: 90, retry: 'never', http: 400 },
   /** A file, document or value that cannot be understood. */
