@@ -53,5 +53,7 @@ export interface Bench {
   /** How it is measured, and what the peer is: a few sentences for the report. */
   method: string;
   figures: readonly Figure[];
+  /** Where not the usual number: many short rounds suit what drifts. */
+  rounds?: number;
   open(stage: Stage): Promise<Contest>;
 }

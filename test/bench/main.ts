@@ -38,8 +38,9 @@ async function main(args: string[]): Promise<void> {
   const { quick } = values;
   const chosen = choose(values.only.flatMap((names) => names.split(',')));
   const folder = values.out ?? (quick ? quickFolder : keptFolder);
-  const rounds = Number(values.rounds ?? (quick ? ROUNDS_MIN : ROUNDS));
-  if (!(rounds >= ROUNDS_MIN)) throw new Error(`--rounds takes a number from ${ROUNDS_MIN}, not ${values.rounds}`);
+  const asked = values.rounds === undefined ? undefined : Number(values.rounds);
+  if (asked !== undefined && !(asked >= ROUNDS_MIN))
+    throw new Error(`--rounds takes a number from ${ROUNDS_MIN}, not ${values.rounds}`);
   if (values.readme && quick) throw new Error('quick figures do not belong into the README');
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
@@ -48,6 +49,7 @@ async function main(args: string[]): Promise<void> {
   const commit = await commitNow();
   for (const bench of chosen) {
     say(`\n${bench.name}: ${bench.title}`);
+    const rounds = asked ?? (quick ? ROUNDS_MIN : (bench.rounds ?? ROUNDS));
     const result = await runBench(bench, { quick, rounds, commit, note: say, interrupted: interrupted.signal });
     tell(result);
     say(`  ${relative(process.cwd(), await keepResult(folder, result, order))}`);

@@ -13,15 +13,18 @@ import { describeMachine, loadNow } from '../bench/machine.ts';
 import { House } from '../house/house.ts';
 import { HubClient } from '../house/hub-client.ts';
 import { paths } from '../house/workload.ts';
+import { insideOptions } from './collected.ts';
 import { AskedRestarts, type EventSource } from './event-sources.ts';
 import { FlappingLink } from './flapping-link.ts';
 import { HubEvents } from './hub-events.ts';
 import { atPace, Load, type Processes, RESTLESS } from './load.ts';
 import { type Plan, planFor } from './plan.ts';
 import { type Sample, Sampler } from './samples.ts';
-import { answerLine, idleWear, mebibytes, memoryLines, steadiness, type Verdict } from './verdict.ts';
+import { courseLines, idleWear, mebibytes, steadiness, type Verdict } from './verdict.ts';
 
 const NODE = 'soaked';
+/** After its first minute a runtime checks and copies its store, which is not what an idle one writes. */
+const MINUTES_MIN = 2;
 
 interface Soak {
   plan: Plan;
@@ -41,12 +44,13 @@ async function main(args: string[]): Promise<number> {
   const options = { minutes: { type: 'string', default: '20' }, json: { type: 'string' } } as const;
   const { values } = parseArgs({ args, options });
   const minutes = Number(values.minutes);
-  if (!(minutes >= 1)) throw new Error(`--minutes takes a number from 1, not ${values.minutes}`);
+  if (!(minutes >= MINUTES_MIN)) throw new Error(`--minutes takes a number from ${MINUTES_MIN}, not ${values.minutes}`);
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupted.abort());
   const house = new House();
   const link = await FlappingLink.open();
   let client: HubClient | undefined;
+  process.env.NODE_OPTIONS = insideOptions;
   say(`${describeMachine()}; load ${loadNow()}`);
   try {
     const plan = planFor(minutes, IDLE_BYTES_PER_DAY_MAX);
@@ -55,7 +59,7 @@ async function main(args: string[]): Promise<number> {
     const before = await soak.load.processes();
     await soaked(soak, before, interrupted.signal);
     if (values.json !== undefined)
-      await writeFile(values.json, JSON.stringify({ plan, runtime: soak.runtime.samples, hub: soak.hub.samples }));
+      await writeFile(values.json, JSON.stringify({ plan, runtime: soak.runtime.course, hub: soak.hub.course }));
     return tell(minutes, soak.verdicts);
   } finally {
     await client?.close();
@@ -81,8 +85,11 @@ async function start(house: House, link: FlappingLink, plan: Plan): Promise<Soak
   const load = new Load(house, client, NODE);
   await load.start();
   const sources = [new AskedRestarts(dataDir, RESTLESS)];
-  const runtime = new Sampler({ pid: child.pid, ask: () => askRuntime(dataDir, { kind: 'pods' }) });
-  const hub = new Sampler({ pid: house.hub!.pid, ask: () => client.get(`${paths.configMaps}/settings`) });
+  // A packed runtime takes no options for its engine.
+  const inside = (process.env.STILE_RUNTIME ?? '') === '';
+  const runtime = new Sampler({ child, inside, ask: () => askRuntime(dataDir, { kind: 'pods' }) });
+  const askHub = () => client.get(`${paths.configMaps}/settings`);
+  const hub = new Sampler({ child: house.hub!, inside: true, ask: askHub });
   const events = new HubEvents(client, NODE, sources);
   return { plan, house, link, client, dataDir, load, sources, events, runtime, hub, verdicts: [] };
 }
@@ -94,10 +101,12 @@ async function soaked(soak: Soak, before: Processes, interrupted: AbortSignal): 
     atPace(plan.changeMs, signal, () => soak.load.change()),
     ...appending(soak, signal),
     atPace(plan.link.periodMs, signal, () => progress(soak)),
-    runtime.run(plan.sampleMs, signal),
-    hub.run(plan.sampleMs, signal),
+    ...[runtime, hub].flatMap((sampler) => [
+      sampler.run(plan.sampleMs, signal),
+      atPace(plan.link.periodMs, signal, () => sampler.collect()),
+    ]),
   ]);
-  const busy = { runtime: [...runtime.samples], hub: [...hub.samples] };
+  const busy = { runtime: runtime.course, hub: hub.course };
   await settle(soak);
   await eventsAlone(soak, interrupted);
   await settle(soak);
@@ -109,10 +118,10 @@ async function soaked(soak: Soak, before: Processes, interrupted: AbortSignal): 
     holds: Object.entries(before).every(([name, pid]) => pid !== undefined && after[name] === pid),
     observed: Object.values(after).join(' '),
   });
-  for (const [name, samples] of Object.entries(busy)) {
+  for (const [name, course] of Object.entries(busy)) {
     say(`\n${name}, busy, after the warm-up:`);
-    for (const line of [...memoryLines(samples, plan), answerLine(samples)]) say(`  ${line}`);
-    for (const verdict of steadiness(samples, plan)) verdicts.push({ ...verdict, bound: `${name}: ${verdict.bound}` });
+    for (const line of courseLines(course, plan)) say(`  ${line}`);
+    for (const verdict of steadiness(course, plan)) verdicts.push({ ...verdict, bound: `${name}: ${verdict.bound}` });
   }
 }
 
@@ -211,7 +220,7 @@ async function progress({ runtime, hub, link, events: heard, load }: Soak): Prom
   const line = (name: string, sample: Sample | undefined) =>
     sample === undefined
       ? ''
-      : `${name}: ${mebibytes(sample.privateDirty)} private, ${mebibytes(sample.rss)} resident, ${sample.openFiles} files, ${sample.processes} processes; `;
+      : `${name}: ${mebibytes(sample.anonymous)} anonymous, ${mebibytes(sample.rss)} resident, ${sample.openFiles} files, ${sample.processes} processes; `;
   const [of, at] = [runtime.samples.at(-1), hub.samples.at(-1)];
   say(
     `${((of?.timeMs ?? 0) / 60_000).toFixed(1)} min  ${line('runtime', of)}${line('hub', at)}${heard.total} events, ${load.changes} changes, ${link.outages} outages`,

@@ -25,12 +25,12 @@ export interface Plan extends Phases {
 
 export interface Bounds {
   /**
-   * Private memory may surely grow (lower end of the 95 % interval) by so much in an hour; undefined where a run is too
-   * short to tell a slope from a heap that finds its size.
+   * What is alive in the heap, and anonymous memory besides it, may surely grow (lower end of the 95 % interval) by
+   * so much in an hour; undefined where a run is too short for a slope, because code is still being compiled.
    */
-  privateDirtyBytesPerHour: number | undefined;
-  /** From the lowest after the warm-up to the floor of the last period. */
-  privateDirtyGrowthBytes: number;
+  bytesPerHour: number | undefined;
+  /** Anonymous memory, heap and all: from its lowest floor after the warm-up to its last. */
+  growthBytes: number;
   /** Medians of the first and of the last third of what is looked at may differ by so many. */
   openFiles: number;
   threads: number;
@@ -61,8 +61,8 @@ export function planFor(minutes: number, idleBytesPerDay: number): Plan {
     eventMs: 2_000,
     settleMsMax: 3 * MINUTE_MS,
     bounds: {
-      privateDirtyBytesPerHour: long ? 6 * MIB : undefined,
-      privateDirtyGrowthBytes: long ? 8 * MIB : 24 * MIB,
+      bytesPerHour: long ? 6 * MIB : undefined,
+      growthBytes: long ? 16 * MIB : 24 * MIB,
       openFiles: 4,
       threads: 1,
       processes: 1,
