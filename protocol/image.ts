@@ -38,6 +38,8 @@ export interface ImageConfig {
   /** `NAME=VALUE` */
   env: string[];
   workingDir: string;
+  /** `NAME[:GROUP]` or numbers; empty for root. */
+  user: string;
   /** Digests of the layers when unpacked from their compression. */
   diffIds: string[];
 }
@@ -94,6 +96,7 @@ export function readImageConfig(bytes: Uint8Array): ImageConfig {
     cmd: texts(config.Cmd, 'Cmd'),
     env: texts(config.Env, 'Env'),
     workingDir: typeof config.WorkingDir === 'string' ? config.WorkingDir : '',
+    user: typeof config.User === 'string' ? config.User : '',
     diffIds: texts(rootfs.diff_ids, 'diff_ids'),
   };
 }

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { AppError } from '../protocol/errors.ts';
 import type { LogLevel } from '../protocol/node/log.ts';
+import { type AddressRange, parseRange, podNetworkDefault } from './workloads/oci/pod-network.ts';
 import { podUsersDefault, type UserRange } from './workloads/pod-user.ts';
 
 export const usage = `stile-runtime runs the workloads of this terminal and keeps one connection to the hub.
@@ -16,6 +17,7 @@ export const usage = `stile-runtime runs the workloads of this terminal and keep
   --name N           the node's name; default: the host's name
   --pod-users R      as root, the users of pods: FIRST-LAST (default ${range(podUsersDefault)}), or none: all run as root
   --api HOST:PORT    also serve the local API on TCP, at a loopback address; port 0: one that is kept
+  --pod-network N    as root, addresses of pods of class oci (default ${podNetworkDefault}), or none: there are none
   --log-level L      debug, info (default), warn, error or silent
   --version, --help
 `;
@@ -30,6 +32,8 @@ export interface Arguments {
   podUsers?: UserRange;
   /** Where the local API listens besides its socket. */
   api?: { host: string; port: number };
+  /** Undefined: none. */
+  podNetwork?: AddressRange;
   logLevel: LogLevel;
 }
 
@@ -49,6 +53,7 @@ export function parseArguments(args: string[]): Arguments | 'help' | 'version' {
         name: { type: 'string' },
         'pod-users': { type: 'string', default: range(podUsersDefault) },
         api: { type: 'string' },
+        'pod-network': { type: 'string', default: podNetworkDefault },
         'log-level': { type: 'string', default: 'info' },
         version: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -70,6 +75,7 @@ export function parseArguments(args: string[]): Arguments | 'help' | 'version' {
   return {
     dataDir,
     logLevel: text('log-level') as LogLevel,
+    ...optional('podNetwork', readNetwork(text('pod-network')!)),
     ...optional('podUsers', readRange(text('pod-users')!)),
     ...optional('hub', text('hub')),
     ...optional('token', text('token')),
@@ -85,6 +91,15 @@ function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]
 
 function range({ first, count }: UserRange): string {
   return `${first}-${first + count - 1}`;
+}
+
+function readNetwork(text: string): AddressRange | undefined {
+  if (text === 'none') return undefined;
+  try {
+    return parseRange(text);
+  } catch (error) {
+    throw new AppError('E_USAGE', `--pod-network: ${(error as Error).message}`);
+  }
 }
 
 function readRange(text: string): UserRange | undefined {

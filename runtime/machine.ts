@@ -64,7 +64,7 @@ export const architecture = (): string => architectures[process.arch] ?? process
 export const defaultName = (): string => hostname().toLowerCase();
 
 /** `fault`: why limits of pods are not enforced; undefined when they are. */
-export function limitsCondition(fault: string | undefined, nowIso: string): Condition {
+function limitsCondition(fault: string | undefined, nowIso: string): Condition {
   return {
     type: 'LimitsUnenforced',
     status: fault === undefined ? 'False' : 'True',
@@ -94,8 +94,35 @@ export async function openToPodUsers(dataDir: string): Promise<string | undefine
   return undefined;
 }
 
+/** `fault`: why pods of class `oci` cannot run here; undefined when they can. */
+function containersCondition(fault: string | undefined, nowIso: string): Condition {
+  return {
+    type: 'ContainersUnavailable',
+    status: fault === undefined ? 'False' : 'True',
+    reason: fault === undefined ? 'Crun' : 'NotHere',
+    message: fault === undefined ? 'pods of class oci run as containers, by crun' : `no pods of class oci: ${fault}`,
+    lastTransitionTime: nowIso,
+  };
+}
+
+/** What the Node says of how its pods run; of each ability the reason why it is missing, undefined when it is not. */
+export function abilitiesOf(
+  faults: Record<'isolation' | 'limits' | 'containers', string | undefined>,
+  nowMs: number,
+): Pick<NonNullable<Node['status']>, 'conditions'> & { runtimeHandlers: { name: string }[] } {
+  const nowIso = new Date(nowMs).toISOString();
+  return {
+    conditions: [
+      isolationCondition(faults.isolation, nowIso),
+      limitsCondition(faults.limits, nowIso),
+      containersCondition(faults.containers, nowIso),
+    ],
+    runtimeHandlers: ['host', 'js', ...(faults.containers === undefined ? ['oci'] : [])].map((name) => ({ name })),
+  };
+}
+
 /** Pods of class host share the runtime's user where they have none of their own: said on the Node instead of hidden. */
-export function isolationCondition(fault: string | undefined, nowIso: string): Condition {
+function isolationCondition(fault: string | undefined, nowIso: string): Condition {
   const shared = 'pods run as the user of stile-runtime and share its file system: run only workloads that you trust';
   return {
     type: 'IsolationDegraded',

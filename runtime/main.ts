@@ -29,10 +29,9 @@ import { ImageStore } from './images/image-store.ts';
 import { appEvents } from './local-api/app-events.ts';
 import { LocalApi } from './local-api/local-api.ts';
 import {
+  abilitiesOf,
   architecture,
   defaultName,
-  isolationCondition,
-  limitsCondition,
   type Machine,
   openToPodUsers,
   PODS_MAX,
@@ -51,8 +50,10 @@ import { careDefaults, careForStore } from './store/store-care.ts';
 import { writeCounters } from './store/write-counters.ts';
 import { parseSubCommand, type SubCommand, subCommandUsage } from './sub-commands.ts';
 import { Terminal } from './terminal.ts';
-import { CgroupTree, cgroupTreeDefaults } from './workloads/cgroups.ts';
+import { cgroupTreeDefaults, openCgroups } from './workloads/cgroups.ts';
 import { MachineGauges } from './workloads/gauges.ts';
+import { openContainers } from './workloads/oci/containers.ts';
+import type { AddressRange } from './workloads/oci/pod-network.ts';
 import { PodDirectories, podDirectoriesDefaults } from './workloads/pod-files.ts';
 import type { UserRange } from './workloads/pod-user.ts';
 import { LocalProber } from './workloads/prober.ts';
@@ -107,8 +108,9 @@ async function runTerminal(options: Arguments): Promise<void> {
       destinations: () => own.destinations(),
     });
     try {
-      const { podUsers, api } = options;
-      await serve(env, { dataDir, podUsers, api, own, trust, machine, images, store, journal, reserved });
+      const { podUsers, podNetwork, api } = options;
+      const parts = { dataDir, podUsers, podNetwork, api, own, trust, machine, images, store, journal, reserved };
+      await serve(env, parts);
     } finally {
       await images.close();
     }
@@ -183,6 +185,7 @@ function hostOf(hub: string | undefined): string | undefined {
 interface Parts {
   dataDir: string;
   podUsers: UserRange | undefined;
+  podNetwork: AddressRange | undefined;
   /** Where the local API listens besides its socket. */
   api: Arguments['api'];
   own: OwnIdentity;
@@ -199,7 +202,7 @@ interface Parts {
 async function serve(env: Env, parts: Parts): Promise<void> {
   const { dataDir, own, store, journal, reserved } = parts;
   const stopping = new AbortController();
-  const { terminal, localApi, files, processes } = await assemble(env, parts, (error) => stopping.abort(error));
+  const { terminal, localApi, files, children } = await assemble(env, parts, (error) => stopping.abort(error));
   const onSignal = (signal: NodeJS.Signals) => {
     if (stopping.signal.aborted) process.exit(1);
     env.log.info('stopping', { signal });
@@ -225,7 +228,7 @@ async function serve(env: Env, parts: Parts): Promise<void> {
     await localApi?.close();
     // To the last: an end in order takes as long as the pods' grace, and is no hang.
     await attendance?.manager?.stop();
-    processes.close();
+    children.close();
     process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
   }
   const { reason } = stopping.signal;
@@ -234,17 +237,24 @@ async function serve(env: Env, parts: Parts): Promise<void> {
 
 /** The terminal with the ports of this machine. `onFailure` hears what it cannot go on with. */
 async function assemble(env: Env, parts: Parts, onFailure: (error: unknown) => void) {
-  const { dataDir, podUsers, own, trust, machine, images, store } = parts;
+  const { dataDir, podUsers, podNetwork, own, trust, machine, images, store } = parts;
   const engineArguments = isSea() ? ['run-js'] : [process.argv[1]!, 'run-js'];
   const engine = { file: process.execPath, args: engineArguments, packed: isSea() };
-  const cgroups = await CgroupTree.open(cgroupTreeDefaults);
+  const cgroups = await openCgroups(cgroupTreeDefaults);
   const shared = podUsers === undefined ? 'switched off by --pod-users none' : await openToPodUsers(dataDir);
-  const nowIso = new Date(env.clock.now()).toISOString();
-  const conditions = [isolationCondition(shared, nowIso), limitsCondition(cgroups.fault, nowIso)];
+  const children = new ChildProcesses({ ...childProcessesDefaults, engine });
+  const { hostPath } = podDirectoriesDefaults;
+  const containers = await openContainers(env.clock, { dataDirectory: dataDir, range: podNetwork, hostPath }, children);
+  const { processes, networks } = containers;
   const localApi = await openLocalApi(env, parts, shared === undefined);
   const access = localApi === undefined ? {} : { access: localApi.access };
-  const files = new PodDirectories({ ...podDirectoriesDefaults, dataDirectory: dataDir, ...access });
-  const processes = new ChildProcesses({ ...childProcessesDefaults, engine });
+  const bundles = containers.bundles === undefined ? {} : { bundles: containers.bundles };
+  const files = new PodDirectories({ ...podDirectoriesDefaults, dataDirectory: dataDir, ...access, ...bundles });
+  const faults = {
+    isolation: shared,
+    limits: cgroups.fault,
+    containers: 'fault' in networks ? networks.fault : undefined,
+  };
   const config = {
     name: own.current.name,
     bootId: machine.bootId,
@@ -256,7 +266,7 @@ async function assemble(env: Env, parts: Parts, onFailure: (error: unknown) => v
       hostIP: machine.hostIP,
       ...(shared === undefined ? { podUsers } : {}),
     },
-    status: { ...machine.status, conditions },
+    status: { ...machine.status, ...abilitiesOf(faults, env.clock.now()) },
   };
   const ports = {
     dialer: webSocketDialer({ trust, destinations: () => own.destinations() }),
@@ -268,10 +278,14 @@ async function assemble(env: Env, parts: Parts, onFailure: (error: unknown) => v
     files,
     prober: new LocalProber({ engine }),
     cgroups,
+    networks,
     gauges: new MachineGauges({ dataDirectory: dataDir }),
-    killStrays: (known: ReadonlySet<string>) => killStrays(dataDir, known),
+    killStrays: async (known: ReadonlySet<string>) => {
+      await containers.endStrays(known);
+      await killStrays(dataDir, known);
+    },
   };
-  return { terminal: new Terminal(env, config, ports, onFailure), localApi, files, processes };
+  return { terminal: new Terminal(env, config, ports, onFailure), localApi, files, children };
 }
 
 /** A terminal whose API cannot be opened does its work all the same, and says so. */

@@ -10,7 +10,17 @@ import type { CertificateRenewal } from './link/certificate-renewal.ts';
 import { Link } from './link/link.ts';
 import type { NodeStore } from './store/node-store.ts';
 import { ViewReader } from './view/desired-pods.ts';
-import type { Cgroups, Gauges, Images, PodFiles, Prober, Processes, SupervisorOutput } from './workloads/ports.ts';
+import type {
+  Cgroups,
+  Gauges,
+  Images,
+  NoNetworks,
+  PodFiles,
+  PodNetworks,
+  Prober,
+  Processes,
+  SupervisorOutput,
+} from './workloads/ports.ts';
 import { Supervisor, type SupervisorConfig } from './workloads/supervisor.ts';
 
 export interface TerminalConfig {
@@ -33,6 +43,8 @@ export interface TerminalPorts {
   gauges?: Gauges;
   /** Missing: limits are not enforced. */
   cgroups?: Cgroups;
+  /** Missing: pods of class `oci` are refused. */
+  networks?: PodNetworks | NoNetworks;
   onAdvertise?(destinations: readonly string[]): void;
   /** Ends what runs below the pods of this terminal and is no instance of `known`. Missing: nothing can be there. */
   killStrays?(known: ReadonlySet<string>): Promise<unknown>;
@@ -67,7 +79,7 @@ export class Terminal {
     this.#store = ports.store;
     this.#killStrays = ports.killStrays;
     this.#incarnation = this.#view.incarnation;
-    const { dialer, store, processes, images, files, prober, gauges, cgroups, onAdvertise, renewal } = ports;
+    const { dialer, store, processes, images, files, prober, gauges, cgroups, networks, onAdvertise, renewal } = ports;
     const { name: node, bootId, agent } = config;
     this.link = new Link(
       env,
@@ -87,6 +99,7 @@ export class Terminal {
       prober,
       ...(gauges === undefined ? {} : { gauges }),
       ...(cgroups === undefined ? {} : { cgroups }),
+      ...(networks === undefined ? {} : { networks }),
       records: store.podRecords(),
       output: this.#output(),
     };

@@ -24,9 +24,10 @@ export interface Facts {
     | { kind: 'failed'; destination: string; reason: string };
   /** Names of the variables of the environment, e.g. `HTTPS_PROXY`. */
   proxies: string[];
-  cgroups: { kind: 'v1' | 'v2' | 'hybrid' | 'none'; controllers: string[] };
-  /** Where crun is. */
-  crun?: string;
+  /** `controllers` are those of version 2; `legacy` what is mounted of version 1, names of options among them. */
+  cgroups: { kind: 'v1' | 'v2' | 'hybrid' | 'none'; controllers: string[]; legacy: string[] };
+  /** Why pods of class oci cannot run here. */
+  containersFault?: string;
   uid: number;
   /** Missing where the C library is not glibc. */
   glibc?: string;
@@ -181,9 +182,11 @@ function proxies({ proxies: names }: Facts): Finding {
   return yellow('proxies', reason, 'allow the hub’s address through the firewall');
 }
 
-function cgroups({ cgroups: { kind, controllers } }: Facts): Finding {
+function cgroups({ cgroups: { kind, controllers, legacy }, uid }: Facts): Finding {
   const remedy = 'boot with systemd.unified_cgroup_hierarchy=1 and cgroup_enable=memory; limits do not hold until then';
   if (kind === 'none') return yellow('cgroups', 'none', remedy);
+  if (uid === 0 && kind !== 'v2' && CONTROLLERS_WANTED.every((name) => legacy.includes(name)))
+    return green('cgroups', `${kind}: ${CONTROLLERS_WANTED.join(' ')} of version 1`);
   const listed = controllers.length === 0 ? 'no controllers' : controllers.join(' ');
   if (kind !== 'v2') return yellow('cgroups', `${kind}: ${listed}`, remedy);
   const lacking = CONTROLLERS_WANTED.filter((name) => !controllers.includes(name));
@@ -191,9 +194,9 @@ function cgroups({ cgroups: { kind, controllers } }: Facts): Finding {
   return green('cgroups', `v2: ${listed}`);
 }
 
-function crun({ crun: path }: Facts): Finding {
-  if (path !== undefined) return green('crun', path);
-  return yellow('crun', 'not on the PATH: pods of class oci cannot run', 'install crun, or use class host or js');
+function crun({ containersFault: fault }: Facts): Finding {
+  if (fault === undefined) return green('crun', 'pods of class oci can run as containers');
+  return yellow('crun', `pods of class oci cannot run: ${fault}`, 'or use runtimeClassName host or js');
 }
 
 function isolation({ uid }: Facts): Finding {

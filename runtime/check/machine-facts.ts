@@ -8,6 +8,10 @@ import { inspectDatabase } from '../../protocol/node/database-check.ts';
 import { PinnedConnector, validityOf } from '../../protocol/node/pinned-tls.ts';
 import { askRuntime } from '../control/control-client.ts';
 import { type Identity, loadIdentity } from '../identity/identity.ts';
+import { containersFault } from '../workloads/oci/ability.ts';
+import { containerFacts } from '../workloads/oci/container-facts.ts';
+import { parseRange, podNetworkDefault } from '../workloads/oci/pod-network.ts';
+import { podDirectoriesDefaults } from '../workloads/pod-files.ts';
 import type { Facts } from './findings.ts';
 
 export interface FactsOptions {
@@ -23,7 +27,8 @@ export interface FactsOptions {
 export async function collectFacts({ dataDir, destination, environment, nowMs }: FactsOptions): Promise<Facts> {
   const { database, timeFloorMs } = await databaseFacts(dataDir);
   const known = await identityOf(dataDir);
-  const crun = await found('crun', environment.PATH ?? '');
+  const containers = await containerFacts(podDirectoriesDefaults.hostPath);
+  const fault = containersFault(containers, parseRange(podNetworkDefault));
   const space = await diskFacts(dataDir);
   const glibc = glibcVersion();
   return {
@@ -36,7 +41,7 @@ export async function collectFacts({ dataDir, destination, environment, nowMs }:
     hub: await hubFacts(known.identity, destination, timeFloorMs),
     proxies: Object.keys(environment).filter((name) => /^(?:https?|all)_proxy$/i.test(name) && environment[name]),
     cgroups: await cgroupFacts(),
-    ...(crun === undefined ? {} : { crun }),
+    ...(fault === undefined ? {} : { containersFault: fault }),
     uid: process.getuid?.() ?? -1,
     ...(glibc === undefined ? {} : { glibc }),
     engine: process.versions.node,
@@ -134,22 +139,12 @@ async function cgroupFacts(): Promise<Facts['cgroups']> {
     .split('\n')
     .map((line) => line.split(' '));
   const v2 = mounts.find(([, , type]) => type === 'cgroup2')?.[1];
-  const v1 = mounts.some(([, , type]) => type === 'cgroup');
+  const v1 = mounts.filter(([, , type]) => type === 'cgroup');
   const text = v2 === undefined ? '' : await readFile(join(v2, 'cgroup.controllers'), 'utf8').catch(() => '');
   const controllers = text.split(/\s+/).filter((name) => name !== '');
-  return { kind: v2 === undefined ? (v1 ? 'v1' : 'none') : v1 ? 'hybrid' : 'v2', controllers };
-}
-
-async function found(program: string, path: string): Promise<string | undefined> {
-  for (const directory of path.split(':').filter((part) => part.startsWith('/'))) {
-    const file = join(directory, program);
-    const usable = await access(file, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (usable) return file;
-  }
-  return undefined;
+  const legacy = v1.flatMap(([, , , options = '']) => options.split(','));
+  const kind = v2 === undefined ? (v1.length > 0 ? 'v1' : 'none') : v1.length > 0 ? 'hybrid' : 'v2';
+  return { kind, controllers, legacy };
 }
 
 function glibcVersion(): string | undefined {

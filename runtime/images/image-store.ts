@@ -86,7 +86,15 @@ export class ImageStore implements Images {
     if (complete === undefined || complete.digest !== digest) return undefined;
     const rootDirectory = this.#place('roots', complete.manifest);
     const there = await stat(rootDirectory).catch(() => undefined);
-    return there?.isDirectory() ? { digest, rootDirectory, config: complete.config } : undefined;
+    return there?.isDirectory() ? { digest, rootDirectory, config: await this.#withUser(complete) } : undefined;
+  }
+
+  /** The word of an earlier version lacks the user; the image's own config, which is kept, has it. */
+  async #withUser({ manifest, config }: Complete): Promise<LocalImage['config']> {
+    if (config.user !== undefined) return config;
+    const document = readImageDocument(await readFile(this.#place('blobs', manifest)));
+    if (document.kind === 'index') return config;
+    return { ...config, user: readImageConfig(await readFile(this.#place('blobs', document.config.digest))).user };
   }
 
   /** Does nothing while something is being fetched: it could not tell what that will need. */
@@ -128,12 +136,12 @@ export class ImageStore implements Images {
     for (const layer of document.layers) await this.#fetch(layer.digest, layer.size, signal);
     await this.#unpack(manifestDigest, document, config, signal);
     blobs.push(document.config.digest, ...document.layers.map((layer) => layer.digest));
-    const { entrypoint, cmd, env, workingDir } = config;
+    const { entrypoint, cmd, env, workingDir, user } = config;
     const complete: Complete = {
       digest,
       manifest: manifestDigest,
       blobs,
-      config: { entrypoint, cmd, env, workingDir },
+      config: { entrypoint, cmd, env, workingDir, user },
     };
     await writeDurably(this.#completePath(digest), `${JSON.stringify(complete)}\n`);
     this.#env.log.info('image complete', { digest, layers: document.layers.length });

@@ -228,6 +228,8 @@ class Unpacking {
       const directory = join(this.#root, ...below.slice(0, count));
       if (await isDirectory(directory)) continue;
       await mkdir(directory, { mode: 0o755 });
+      // Containers may have other users than we; ours may keep others out.
+      await chmod(directory, 0o755);
       this.#directories.add(directory);
       this.#mark(directory);
     }

@@ -7,20 +7,21 @@
  *   NAME -> ..data/NAME
  */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 export type VolumeFiles = ReadonlyMap<string, { mode: number; bytes: Uint8Array }>;
 
-/** A no-op when `directory` has exactly these files. */
-export async function writeAtomicVolume(directory: string, files: VolumeFiles): Promise<void> {
+/** A no-op when `directory` has exactly these files. `mode`: of directories. */
+export async function writeAtomicVolume(directory: string, files: VolumeFiles, mode = 0o700): Promise<void> {
   const generation = `..${hashOf(files)}`;
   const before = await readlink(join(directory, '..data')).catch(() => undefined);
   if (before !== generation) {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await mkdir(directory, { recursive: true, mode });
+    await chmod(directory, mode);
     // A directory of that name which nothing points to is an unfinished write of an earlier life.
     await rm(join(directory, generation), { recursive: true, force: true });
-    await writeFiles(join(directory, generation), files);
+    await writeFiles(join(directory, generation), files, mode);
     await replaceLink(join(directory, '..data'), generation);
   }
   // Also when nothing changed: a power cut may have come between the flip and the links.
@@ -53,13 +54,13 @@ export async function sync(path: string): Promise<void> {
   }
 }
 
-async function writeFiles(root: string, files: VolumeFiles): Promise<void> {
+async function writeFiles(root: string, files: VolumeFiles, directoryMode: number): Promise<void> {
   const directories = new Set([root]);
-  await mkdir(root, { mode: 0o700 });
+  await mkdir(root, { mode: directoryMode });
   for (const [path, { mode, bytes }] of files) {
     const full = join(root, path);
-    await mkdir(dirname(full), { recursive: true, mode: 0o700 });
-    directories.add(dirname(full));
+    await mkdir(dirname(full), { recursive: true, mode: directoryMode });
+    for (let above = dirname(full); !directories.has(above); above = dirname(above)) directories.add(above);
     const handle = await open(full, 'w', mode);
     try {
       await handle.writeFile(bytes);
@@ -70,7 +71,10 @@ async function writeFiles(root: string, files: VolumeFiles): Promise<void> {
       await handle.close();
     }
   }
-  for (const directory of directories) await sync(directory);
+  for (const directory of directories) {
+    await chmod(directory, directoryMode);
+    await sync(directory);
+  }
 }
 
 function hashOf(files: VolumeFiles): string {

@@ -11,6 +11,7 @@ import { mkdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../protocol/errors.ts';
+import { LegacyCgroupTree } from './cgroups-v1.ts';
 import type { ContainerLimits } from './container-limits.ts';
 import type { Cgroups } from './ports.ts';
 
@@ -32,6 +33,14 @@ const cpuPeriodUs = 100_000;
 const removeTries = 20;
 const removePauseMs = 25;
 
+/** Version 2 where it has the controllers, else version 1 where that has them, else nothing, with the reason. */
+export async function openCgroups(config: CgroupTreeConfig): Promise<Cgroups> {
+  const tree = await CgroupTree.open(config);
+  if (tree.fault === undefined) return tree;
+  const mounts = await readFile('/proc/self/mounts', 'latin1').catch(() => '');
+  return (await LegacyCgroupTree.open(mounts)) ?? tree;
+}
+
 export class CgroupTree implements Cgroups {
   readonly fault: string | undefined;
   readonly #pods: string;
@@ -50,7 +59,7 @@ export class CgroupTree implements Cgroups {
     }
   }
 
-  async make(instanceId: string, limits: ContainerLimits): Promise<string> {
+  async make(instanceId: string, limits: ContainerLimits): Promise<readonly string[]> {
     const group = this.#groupOf(instanceId);
     try {
       await mkdir(group, { recursive: true });
@@ -59,13 +68,13 @@ export class CgroupTree implements Cgroups {
       const { message } = error as Error;
       throw new AppError('E_POD_START', `cannot limit the container: ${message}`, { cause: error });
     }
-    return group;
+    return [group];
   }
 
-  async find(instanceId: string): Promise<string | undefined> {
+  async find(instanceId: string): Promise<readonly string[] | undefined> {
     const group = this.#groupOf(instanceId);
     return stat(group).then(
-      () => group,
+      () => [group],
       () => undefined,
     );
   }

@@ -36,7 +36,7 @@ export function startChild(
     if (cgroup === undefined) return;
     // It may have been killed meanwhile; then there is nobody to let go.
     child.stdin!.on('error', () => {});
-    await writeFile(join(cgroup, 'cgroup.procs'), String(child.pid));
+    for (const group of cgroup) await writeFile(join(group, 'cgroup.procs'), String(child.pid));
     child.stdin!.end('go\n');
   };
   return { child, enter };

@@ -85,10 +85,12 @@ export function tellKilling(loop: PodLoop, name: string, graceMs: number): void 
   loop.event(loop.record!.pod, 'Normal', 'Killing', `stopping container ${name}, grace period ${graceMs / 1_000} s`);
 }
 
-export function placeOf(loop: PodLoop): PodPlace {
+/** `instanceId`: of the start that it is about. */
+export function placeOf(loop: PodLoop, instanceId: string | undefined): PodPlace {
   const { podIP, user } = loop.record!;
   const { hostIP, nodeName } = loop.config;
-  return { podIP, hostIP, nodeName, ...(user === undefined ? {} : { user }) };
+  const ids = { ...(user === undefined ? {} : { user }), ...(instanceId === undefined ? {} : { instanceId }) };
+  return { podIP, hostIP, nodeName, ...ids };
 }
 
 export function containerOf(loop: PodLoop, name: string): ContainerRecord {
@@ -137,7 +139,7 @@ async function resolve(loop: PodLoop, container: Container, handler: Exclude<Han
   const image = await loop.ports.images.local(imageDigest);
   if (image === undefined) throw new Error(`the image ${imageDigest} of container ${container.name} is gone`);
   const files = loop.target.kind === 'run' ? loop.target.desired.files : await loop.ports.files.recall(loop.uid);
-  const place = placeOf(loop);
+  const place = placeOf(loop, instanceId);
   const command = await loop.ports.files.resolveInside({ pod, files }, container, image, place, handler.command);
   // Not STILE_INSTANCE: who looks for the instance must not find one of its probes.
   const env = { ...command.env, STILE_INSIDE: instanceId ?? '' };

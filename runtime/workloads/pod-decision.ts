@@ -11,7 +11,7 @@ import { decideCourse, decideEnd, type HookStep, merge } from './container-cours
 import type { ExitCause } from './container-exit.ts';
 import { handlersOf, type Probe, type ProbeKind } from './container-handlers.ts';
 import { chooseImage } from './image-choice.ts';
-import type { ContainerRecord, DesiredPod, LocalImage, PodRecord, ProcessExit } from './ports.ts';
+import type { ContainerRecord, DesiredPod, LocalImage, NoNetworks, PodRecord, ProcessExit } from './ports.ts';
 import type { ProbeProgress } from './probe-progress.ts';
 import { sameIntent, specHash } from './spec-hash.ts';
 
@@ -68,6 +68,8 @@ export interface PodObservation {
   restart?: boolean;
   /** An evicted pod's files are gone. */
   filesCleared?: boolean;
+  /** Of a pod of class `oci`. `retryAtMs`: not made again before, after a failure. */
+  network?: { ready: boolean; retryAtMs: number };
   /** Another pod of that namespace and name is still here: two never run at once. */
   predecessor: boolean;
 }
@@ -80,7 +82,11 @@ export interface PodInput {
   nowMs: number;
   /** SIGKILL is repeated after so long, for a process that the kernel cannot end yet. */
   killRepeatMs: number;
+  oci?: OciAbility;
 }
+
+/** Whether pods of class `oci` can run here: `able`, or why not. Missing: the node has nothing for it at all. */
+export type OciAbility = 'able' | NoNetworks;
 
 export type PodStep =
   | { kind: 'accept'; desired: DesiredPod }
@@ -88,6 +94,7 @@ export type PodStep =
   | { kind: 'refreshPod'; pod: Pod }
   | { kind: 'refuse'; message: string }
   | { kind: 'prepareFiles'; desired: DesiredPod }
+  | { kind: 'joinNetwork'; desired: DesiredPod }
   | { kind: 'imageUnknown'; container: Container; reason: string; message: string }
   | { kind: 'fetchImage'; container: Container; digest: string; localOnly: boolean }
   | { kind: 'start'; desired: DesiredPod; container: Container; image: LocalImage }
@@ -157,8 +164,8 @@ export interface Refusal {
 }
 
 /** Why this node cannot run such a pod at all; undefined when it can. */
-export function refusalOf(pod: Pod): Refusal | undefined {
-  const message = classFault(pod.spec.runtimeClassName ?? 'host');
+export function refusalOf(pod: Pod, oci: OciAbility | undefined): Refusal | undefined {
+  const message = classFault(pod.spec.runtimeClassName ?? 'host', oci);
   if (message !== undefined) return { reason: 'RuntimeClassUnsupported', message };
   for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
     const { fault } = handlersOf(container);
@@ -167,10 +174,12 @@ export function refusalOf(pod: Pod): Refusal | undefined {
   return undefined;
 }
 
-function classFault(wanted: string): string | undefined {
+function classFault(wanted: string, oci: OciAbility | undefined): string | undefined {
   if (wanted === 'host' || wanted === 'js') return undefined;
-  if (wanted === 'oci') return 'this node has no container runtime for class oci; use runtimeClassName host or js';
-  return `this node does not know runtimeClassName ${wanted}; use host or js`;
+  if (wanted !== 'oci') return `this node does not know runtimeClassName ${wanted}; use host, js or oci`;
+  if (oci === 'able') return undefined;
+  const why = oci === undefined ? 'this node has no container runtime for class oci' : `class oci: ${oci.fault}`;
+  return `${why}; or use runtimeClassName host or js`;
 }
 
 function decideUnrecorded(target: PodTarget, observed: PodObservation): PodDecision {
@@ -206,7 +215,7 @@ function decideRun(input: PodInput, record: PodRecord, desired: DesiredPod): Pod
   const { observed, nowMs } = input;
   const { pod } = desired;
   if (!sameIntent(pod, record.pod)) return one({ kind: 'refreshPod', pod });
-  const refusal = refusalOf(pod);
+  const refusal = refusalOf(pod, input.oci);
   // What runs although it would be refused today was started by a version that knew less: it is left alone.
   if (refusal !== undefined && ![...observed.containers.values()].some(({ alive }) => alive)) {
     return refused(record, refusal.message) ? nothing : one({ kind: 'refuse', message: refusal.message });
@@ -215,6 +224,11 @@ function decideRun(input: PodInput, record: PodRecord, desired: DesiredPod): Pod
   if (!observed.filesReady) {
     if (nowMs >= observed.filesRetryAtMs) return one({ kind: 'prepareFiles', desired });
     decisions.push({ steps: [], wakeAtMs: observed.filesRetryAtMs });
+  }
+  const { network } = observed;
+  if (network?.ready === false) {
+    if (nowMs >= network.retryAtMs) return one({ kind: 'joinNetwork', desired });
+    decisions.push({ steps: [], wakeAtMs: network.retryAtMs });
   }
   for (const container of dueContainers(pod, record)) decisions.push(decideContainer(input, desired, container));
   for (const container of containersOf(pod)) decisions.push(decideRunning(input, record, container));
@@ -270,7 +284,8 @@ function decideContainer(input: PodInput, desired: DesiredPod, container: Contai
     return one({ kind: 'fetchImage', container, digest, localOnly });
   if (image.kind === 'fetching') return nothing;
   if (image.kind === 'ready') {
-    return observed.filesReady ? one({ kind: 'start', desired, container, image: image.image }) : nothing;
+    const prepared = observed.filesReady && observed.network?.ready !== false;
+    return prepared ? one({ kind: 'start', desired, container, image: image.image }) : nothing;
   }
   return nowMs >= image.retryAtMs
     ? one({ kind: 'fetchImage', container, digest, localOnly })

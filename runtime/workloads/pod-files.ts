@@ -8,13 +8,15 @@
  *   pods/UID/logs/CONTAINER.log    and .log.1
  *   pods/UID/last/CONTAINER        its termination message, emptied at each start
  *   pods/UID/access/token          what its apps show the local API
+ *   pods/UID/oci/CONTAINER/        of class `oci`: what crun starts it by (oci/bundles.ts)
  */
-import { lchown, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, lchown, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Container, Pod, Volume } from '../../protocol/kubernetes.ts';
 import { sync, writeAtomicVolume } from './atomic-volume.ts';
 import { commandLine, findExecutable, findModule, namesModule } from './container-command.ts';
 import { containerEnvironment, invalid } from './container-environment.ts';
+import type { Bundles } from './oci/bundles.ts';
 import { accessVariables, type PodAccess, writeToken } from './pod-access.ts';
 import { containersOf } from './pod-decision.ts';
 import { logTail, rotateLog } from './pod-logs.ts';
@@ -35,13 +37,15 @@ export interface PodDirectoriesConfig {
   hostPath: readonly string[];
   /** Missing: pods are told of no local API. */
   access?: PodAccess;
+  /** Makes what class `oci` is started by; missing where it cannot run. */
+  bundles?: Bundles;
 }
 
 export const podDirectoriesDefaults = {
   logBytesMax: 4 * 1024 * 1024,
   hostPaths: [],
   hostPath: ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'],
-} as const satisfies Omit<PodDirectoriesConfig, 'dataDirectory' | 'access'>;
+} as const satisfies Omit<PodDirectoriesConfig, 'dataDirectory' | 'access' | 'bundles'>;
 
 export class PodDirectories implements PodFiles {
   readonly #config: PodDirectoriesConfig;
@@ -53,6 +57,8 @@ export class PodDirectories implements PodFiles {
   async prepare(desired: DesiredPod, user?: number): Promise<void> {
     const { pod } = desired;
     const directory = this.#directoryOf(uidOf(pod));
+    // Users of containers are any; on the machine nobody but root passes the directories above.
+    const contained = pod.spec.runtimeClassName === 'oci';
     for (const { name } of containersOf(pod)) checkName(name, 'container');
     const volumes = (pod.spec.volumes ?? []).map((volume): [string, VolumeContent] => [
       volume.name,
@@ -63,9 +69,10 @@ export class PodDirectories implements PodFiles {
     }
     for (const [name, content] of volumes) {
       const path = join(directory, 'volumes', name);
-      if (content.kind === 'files') await writeAtomicVolume(path, content.files);
+      if (content.kind === 'files') await writeAtomicVolume(path, content.files, contained ? 0o755 : 0o700);
       if (content.kind === 'files' && user !== undefined) await showTree(path, user);
       if (content.kind === 'empty') await (user === undefined ? makeDirectory(path) : makeOwned(path, user));
+      if (content.kind === 'empty' && contained) await chmod(path, 0o777);
     }
     await writeToken(this.#config.access, directory, uidOf(pod), user);
     await writeDurably(join(directory, 'sources.json'), sourcesText(desired));
@@ -113,6 +120,8 @@ export class PodDirectories implements PodFiles {
     image: LocalImage,
     place: PodPlace,
   ): Promise<ResolvedCommand> {
+    const bundled = this.#bundled(desired, container, image, place);
+    if (bundled !== undefined) return bundled.bundles.make(bundled.request);
     const inside = this.#insideOf(desired.pod, container, image);
     const { directory, view, mounts, workingParts, scratch } = inside;
     const { user } = place;
@@ -142,8 +151,22 @@ export class PodDirectories implements PodFiles {
     place: PodPlace,
     command: readonly string[],
   ): Promise<ResolvedCommand> {
+    const bundled = this.#bundled(desired, container, image, place);
+    if (bundled !== undefined) return bundled.bundles.enter(bundled.request, command);
     const inside = this.#insideOf(desired.pod, container, image);
     return this.#commandIn(inside, desired, container, image, place, command);
+  }
+
+  /** Undefined for the classes that need no bundle. */
+  #bundled(desired: DesiredPod, container: Container, image: LocalImage, place: PodPlace) {
+    const { pod } = desired;
+    if (pod.spec.runtimeClassName !== 'oci') return undefined;
+    const { bundles } = this.#config;
+    if (bundles === undefined) throw invalid('this node cannot run containers of class oci');
+    const directory = this.#directoryOf(uidOf(pod));
+    const terminationMessage = join(directory, 'last', container.name);
+    const volumePath = (name: string) => this.#volumePath(pod, directory, name);
+    return { bundles, request: { desired, container, image, place, directory, terminationMessage, volumePath } };
   }
 
   #insideOf(pod: Pod, container: Container, image: LocalImage): Inside {

@@ -9,6 +9,7 @@ import {
   type ContainerObservation,
   decidePod,
   type ImageObservation,
+  type OciAbility,
   type PodDecision,
   type PodTarget,
 } from './pod-decision.ts';
@@ -20,7 +21,9 @@ import type {
   ContainerRecord,
   Gauges,
   Images,
+  NoNetworks,
   PodFiles,
+  PodNetworks,
   PodRecord,
   PodRecords,
   Prober,
@@ -39,6 +42,8 @@ export interface SupervisorPorts {
   gauges?: Gauges;
   /** Missing: limits of memory and processor are not enforced, and nobody is told so. */
   cgroups?: Cgroups;
+  /** Missing, as with a fault: pods of class `oci` are refused. */
+  networks?: PodNetworks | NoNetworks;
   output: SupervisorOutput;
 }
 
@@ -51,6 +56,8 @@ export interface PodLoopConfig extends BackoffLimits {
   stepRetryMaxMs: number;
   /** Between two tries to write files of which a ConfigMap or Secret is missing; news of it end the pause. */
   filesRetryMs: number;
+  /** Between two tries to set up the network of a pod of class `oci`. */
+  networkRetryMs: number;
   /** First pause between two tries to get an image; doubles up to `backoffMaxMs`. */
   imageRetryMs: number;
   killRepeatMs: number;
@@ -64,9 +71,12 @@ export interface PodLoopConfig extends BackoffLimits {
   unhealthyEventMs: number;
 }
 
+/** `mac` in class `oci` only. */
+export type RetainedAddress = Pick<PodRecord, 'podIP' | 'mac'>;
+
 /** What loops ask of the supervisor. */
 export interface PodSurroundings {
-  takeAddress(uid: string, namespace: string, name: string): string;
+  takeAddress(uid: string, namespace: string, name: string, runtimeClass: string | undefined): RetainedAddress;
   /** Undefined: pods here run as the runtime's own user. */
   takeUser(uid: string, namespace: string, name: string): number | undefined;
   /** Another pod of that name is still here. */
@@ -93,6 +103,8 @@ export class PodLoop {
   filesReady = false;
   filesRetryAtMs = 0;
   filesCleared = false;
+  networkReady = false;
+  networkRetryAtMs = 0;
   /** A restart was asked for and has not begun. */
   restartAsked = false;
   #evict: { message: string; graceMs: number } | undefined;
@@ -161,6 +173,12 @@ export class PodLoop {
     this.wake();
   }
 
+  /** The network of this pod is not what it was: it is made again before anything else. */
+  networkLost(): void {
+    this.networkReady = false;
+    this.wake();
+  }
+
   wake(): void {
     this.#alarm.ring();
   }
@@ -189,7 +207,7 @@ export class PodLoop {
   /** Applies a change that need not survive: it is stored with the next one that must. */
   update(change: (record: PodRecord) => PodRecord): void {
     const changed = change(this.record!);
-    this.record = { ...changed, conditions: nextConditions(changed, this.env.clock.now()) };
+    this.record = { ...changed, conditions: nextConditions(changed, this.env.clock.now(), this.#oci()) };
     this.#tellStatus(this.record);
   }
 
@@ -293,8 +311,23 @@ export class PodLoop {
       restart: this.restartAsked,
       filesCleared: this.filesCleared,
       ...(this.#evict ? { evict: this.#evict } : {}),
+      ...(record?.mac === undefined ? {} : { network: { ready: this.networkReady, retryAtMs: this.networkRetryAtMs } }),
     };
-    return decidePod({ target, record, observed, nowMs: env.clock.monotonic(), killRepeatMs: config.killRepeatMs });
+    const { killRepeatMs } = config;
+    const oci = this.#oci();
+    const nowMs = env.clock.monotonic();
+    return decidePod({ target, record, observed, nowMs, killRepeatMs, ...(oci === undefined ? {} : { oci }) });
+  }
+
+  /** Undefined where pods of class `oci` cannot run. */
+  get networks(): PodNetworks | undefined {
+    const { networks } = this.ports;
+    return networks === undefined || 'fault' in networks ? undefined : networks;
+  }
+
+  #oci(): OciAbility | undefined {
+    const { networks } = this.ports;
+    return networks === undefined || 'fault' in networks ? networks : 'able';
   }
 
   /** Decides and does. Resolves to how long to wait for news: 0 not at all, undefined without end. */

@@ -3,7 +3,7 @@ import type { Condition, Container, ContainerStatus, PodStatus } from '../../pro
 import { hasStarted, isReady } from './container-course.ts';
 import { rfc3339 } from './container-exit.ts';
 import { shownResources } from './container-limits.ts';
-import { completed, dueContainers, type Refusal, recordOf, refusalOf } from './pod-decision.ts';
+import { completed, dueContainers, type OciAbility, type Refusal, recordOf, refusalOf } from './pod-decision.ts';
 import type { ContainerRecord, PodRecord } from './ports.ts';
 
 /** What kubectl also reads of a pod. */
@@ -32,7 +32,7 @@ export function podStatus(record: PodRecord, hostIP: string): SupervisedPodStatu
 }
 
 /** The conditions that follow from the record; `lastTransitionTime` changes with `status` only. */
-export function nextConditions(record: PodRecord, nowMs: number): Condition[] {
+export function nextConditions(record: PodRecord, nowMs: number, oci?: OciAbility): Condition[] {
   const initialized = (record.pod.spec.initContainers ?? []).every(({ name }) => completed(recordOf(record, name)));
   const unready = record.pod.spec.containers.filter(({ name }) => !isReady(recordOf(record, name)));
   const phase = phaseOf(record);
@@ -41,7 +41,7 @@ export function nextConditions(record: PodRecord, nowMs: number): Condition[] {
     reason: ended ?? 'ContainersNotReady',
     message: `containers with unready status: [${unready.map(({ name }) => name).join(' ')}]`,
   };
-  const refusal = refusalOf(record.pod);
+  const refusal = refusalOf(record.pod, oci);
   const wanted: Condition[] = [
     { type: 'PodScheduled', status: 'True' },
     initialized ? { type: 'Initialized', status: 'True' } : { type: 'Initialized', status: 'False', ...notInitialized },

@@ -6,7 +6,7 @@ import { afterExit, afterFailedStart, dueAgain, type ExitCause, rfc3339 } from '
 import { heapFlags, limitsOf, statedLimits } from './container-limits.ts';
 import { containerOf, courseSteps, nothingSeen, placeOf, type StepExecutor, tellKilling } from './course-steps.ts';
 import { ImageNeverPulled, imageFailure } from './image-choice.ts';
-import { containersOf, type ImageObservation, type PodStep } from './pod-decision.ts';
+import { containersOf, gracePeriodMs, type ImageObservation, type PodStep } from './pod-decision.ts';
 import type { PodLoop } from './pod-loop.ts';
 import type { ContainerRecord, PodRecord, ProcessExit, ProcessIdentity, ResolvedCommand } from './ports.ts';
 import { remembered, specHash } from './spec-hash.ts';
@@ -32,8 +32,8 @@ const executors: Executors = {
       specHash: specHash(pod),
       pod: remembered(pod),
       containers: containers.map((container) => newContainer(container.name)),
-      podIP: loop.surroundings.takeAddress(loop.uid, namespace, name),
-      ...userOf(loop, namespace, name),
+      ...loop.surroundings.takeAddress(loop.uid, namespace, name, pod.spec.runtimeClassName),
+      ...userOf(loop, pod),
       startTime: rfc3339(loop.env.clock.now()),
       conditions: [],
     };
@@ -77,6 +77,27 @@ const executors: Executors = {
     }
   },
 
+  async joinNetwork(loop, { desired: { pod } }) {
+    const { podIP, mac = '' } = loop.record!;
+    try {
+      const { made } = await loop.networks!.ensure(loop.uid, { podIP, mac });
+      loop.networkReady = true;
+      const cutOff = [...loop.containers].filter(([, { alive, end }]) => alive && end === undefined);
+      if (!made || cutOff.length === 0) return;
+      // Kubernetes: a pod whose sandbox changed is killed and made again.
+      for (const [name] of cutOff)
+        loop.observe(name, { end: { graceMs: gracePeriodMs(loop.target, pod), restart: true } });
+      loop.event(pod, 'Normal', 'SandboxChanged', 'the network of the pod was lost and made again; it is restarted');
+    } catch (error) {
+      loop.networkRetryAtMs = loop.env.clock.monotonic() + loop.config.networkRetryMs;
+      const { message } = asAppError(error, 'E_POD_START', 'cannot set up the network of the pod');
+      const told = loop.record!.containers.some(({ state }) => state.waiting?.message === message);
+      const state: ContainerState = { waiting: { reason: 'CreatePodSandboxError', message } };
+      loop.update((record) => ({ ...record, containers: record.containers.map((own) => unlessStarted(own, state)) }));
+      if (!told) loop.event(pod, 'Warning', 'FailedCreatePodSandBox', message);
+    }
+  },
+
   async imageUnknown(loop, { container, reason, message }) {
     loop.update(loop.containerChange(container.name, (own) => ({ ...own, state: { waiting: { reason, message } } })));
     loop.event(loop.record!.pod, 'Warning', 'Failed', message);
@@ -107,13 +128,14 @@ const executors: Executors = {
 
   async start(loop, step) {
     const { name } = step.container;
+    const instanceId = loop.newInstanceId();
     let command: ResolvedCommand;
     try {
-      command = await loop.ports.files.resolve(step.desired, step.container, step.image, placeOf(loop));
+      command = await loop.ports.files.resolve(step.desired, step.container, step.image, placeOf(loop, instanceId));
     } catch (error) {
       return startFailed(loop, name, error);
     }
-    await spawn(loop, step.container, step.image.digest, command, loop.ports.files.logFile(step.desired.pod, name));
+    await spawn(loop, step, instanceId, command);
   },
 
   async recordExit(loop, { name, exit, cause }) {
@@ -187,6 +209,7 @@ const executors: Executors = {
     const { uid, record, target } = loop;
     if (record?.user !== undefined) await loop.ports.processes.sweepUser(record.user);
     await loop.ports.files.remove(uid);
+    if (record?.mac !== undefined) await loop.networks?.remove(uid);
     await loop.ports.records.remove(uid);
     const pod = (target.kind === 'gone' ? target.pod : undefined) ?? record?.pod;
     loop.ended = 'gone';
@@ -198,7 +221,9 @@ const executors: Executors = {
   },
 };
 
-function userOf(loop: PodLoop, namespace: string, name: string): { user?: number } {
+/** A container of class `oci` has walls of its own, and its image says who it runs as. */
+function userOf(loop: PodLoop, { metadata: { namespace = 'default', name }, spec }: Pod): { user?: number } {
+  if (spec.runtimeClassName === 'oci') return {};
   const user = loop.surroundings.takeUser(loop.uid, namespace, name);
   return user === undefined ? {} : { user };
 }
@@ -206,14 +231,13 @@ function userOf(loop: PodLoop, namespace: string, name: string): { user?: number
 /** The intent is durable before there is a process, the instance id is in the process before it is confirmed. */
 async function spawn(
   loop: PodLoop,
-  container: Container,
-  imageDigest: string,
+  { container, desired, image: { digest: imageDigest } }: Extract<PodStep, { kind: 'start' }>,
+  instanceId: string,
   command: ResolvedCommand,
-  logFile: string,
 ): Promise<void> {
   const { name } = container;
+  const logFile = loop.ports.files.logFile(desired.pod, name);
   const before = containerOf(loop, name);
-  const instanceId = loop.newInstanceId();
   const restartCount = before.restartCount + (before.lastState === undefined ? 0 : 1);
   const intended = {
     ...withoutMarks(before),

@@ -5,6 +5,7 @@
 import type { Condition, Container, ContainerState, Pod, PodStatus } from '../../protocol/kubernetes.ts';
 import type { ContainerLimits } from './container-limits.ts';
 import type { PodUsage, Readings } from './eviction.ts';
+import type { AddressRange, PodAddress } from './oci/pod-network.ts';
 
 /** A pod of this node with everything it names, as the view has it. */
 export interface DesiredPod {
@@ -59,8 +60,10 @@ export interface PodRecord {
   containers: ContainerRecord[];
   /** Set once its end was asked for: wall-clock ms. */
   stoppingSinceMs?: number;
-  /** Loopback address that the pod keeps for its life. */
+  /** Address that the pod keeps for its life: of the loopback, or in class `oci` of the bridge. */
   podIP: string;
+  /** Of its interface, in class `oci`. */
+  mac?: string;
   /** Uid and gid of its processes; missing: the runtime's own, as in records of before there were users. */
   user?: number;
   /** RFC 3339; when the node accepted the pod. */
@@ -75,12 +78,34 @@ export interface PodRecord {
 export interface Cgroups {
   /** Why nothing can be limited here; undefined when it can, and only then the others are called. */
   readonly fault: string | undefined;
-  /** The directory of a new group with these limits. `E_POD_START` when the kernel refuses one. */
-  make(instanceId: string, limits: ContainerLimits): Promise<string>;
-  /** The directory of the group of an instance; undefined when it has none. */
-  find(instanceId: string): Promise<string | undefined>;
+  /** The directories of a new group with these limits. `E_POD_START` when the kernel refuses one. */
+  make(instanceId: string, limits: ContainerLimits): Promise<readonly string[]>;
+  /** The directories of the group of an instance; undefined when it has none. */
+  find(instanceId: string): Promise<readonly string[] | undefined>;
   /** Ends what is left in the group and drops it; tells whether memory was what ended it. No error for none. */
   end(instanceId: string): Promise<{ oomKilled: boolean }>;
+}
+
+/** Networks of pods of class `oci`: a namespace each, with a link to a bridge. */
+export interface PodNetworks {
+  /** Where their addresses come from. */
+  readonly range: AddressRange;
+  /**
+   * Makes what is missing. `made`: the pod's namespace is a new one, and what runs in an earlier one has lost its
+   * network. `E_POD_START` when the kernel refuses.
+   */
+  ensure(uid: string, address: PodAddress): Promise<{ made: boolean }>;
+  /** All of it is there. Cheap: it is asked every few seconds. */
+  intact(uid: string): Promise<boolean>;
+  /** No error for one that is not there. */
+  remove(uid: string): Promise<void>;
+  /** Removes those of pods that are not in `uids`. */
+  collect(uids: ReadonlySet<string>): Promise<void>;
+}
+
+/** Why pods of class `oci` cannot run here, as part of a sentence, with a remedy. */
+export interface NoNetworks {
+  readonly fault: string;
 }
 
 /** How much room the machine has, and who takes it. */
@@ -134,7 +159,8 @@ export interface LocalImage {
   digest: string;
   /** Absolute directory with the unpacked file system; read-only to us. */
   rootDirectory: string;
-  config: { entrypoint: string[]; cmd: string[]; env: string[]; workingDir: string };
+  /** `user`: whom class `oci` runs it as, `NAME[:GROUP]` or numbers; missing or empty for root. */
+  config: { entrypoint: string[]; cmd: string[]; env: string[]; workingDir: string; user?: string };
 }
 
 export interface Images {
@@ -211,6 +237,8 @@ export interface PodPlace {
   nodeName: string;
   /** Uid and gid of the pod, where it has its own. */
   user?: number;
+  /** Of the container's start that this is about. */
+  instanceId?: string;
 }
 
 export interface ResolvedCommand {
@@ -225,8 +253,10 @@ export interface ResolvedCommand {
   engineFlags?: string[];
   /** Uid and gid; missing: the runtime's own. */
   user?: number;
-  /** Directory of the cgroup in which it begins. */
-  cgroup?: string;
+  /** Directories of the cgroup in which it begins: one, or with version 1 one for each controller. */
+  cgroup?: readonly string[];
+  /** Of a command that leads another process group than the one it is started in: where that one's pid is written. */
+  pidFile?: string;
 }
 
 /** What the supervisor tells the rest of the runtime; delivery is the outbox's business. */

@@ -2,11 +2,13 @@
  * Probes and hooks for real: HTTP, TCP and commands. Everything is bounded: time, redirects, and what is read of an
  * answer. Source of the rules: kubernetes.io "Configure Liveness, Readiness and Startup Probes".
  */
+import { readFile, rm } from 'node:fs/promises';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { connect } from 'node:net';
 import { type EngineCommand, startChild } from './child-command.ts';
 import type { HandlerCall, HandlerOutcome, Prober } from './ports.ts';
+import { stat } from './proc.ts';
 
 export interface LocalProberConfig {
   engine: EngineCommand;
@@ -164,13 +166,17 @@ function runCommand(
     };
     stdout.on('data', keep);
     stderr.on('data', keep);
-    const onAbort = () => killGroup(child.pid);
+    const onAbort = () => {
+      killGroup(child.pid);
+      if (command.pidFile !== undefined) void killElsewhere(command.pidFile);
+    };
     signal.addEventListener('abort', onAbort, { once: true });
     const end = () => {
       signal.removeEventListener('abort', onAbort);
       // Something that it left in the background may hold these open.
       stdout.destroy();
       stderr.destroy();
+      if (!signal.aborted && command.pidFile !== undefined) void rm(command.pidFile, { force: true }).catch(() => {});
     };
     child.once('error', (error) => {
       end();
@@ -193,6 +199,13 @@ function runCommand(
       });
     });
   });
+}
+
+/** A command in a container is in another group, with nothing else in it; its pid was written when it began. */
+async function killElsewhere(pidFile: string): Promise<void> {
+  const found = await stat(Number(await readFile(pidFile, 'latin1').catch(() => '0')));
+  if (found !== undefined && found.group > 1) killGroup(found.group);
+  await rm(pidFile, { force: true }).catch(() => {});
 }
 
 function killGroup(leader: number | undefined): void {

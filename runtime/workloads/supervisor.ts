@@ -8,13 +8,14 @@ import type { ContainerState, PodStatus } from '../../protocol/kubernetes.ts';
 import { keys, type Pod } from '../../protocol/kubernetes.ts';
 import { Scope, untilAborted } from '../../protocol/scope.ts';
 import { evictionDefaults } from './eviction.ts';
+import { chooseNetworkAddress, inRange } from './oci/pod-network.ts';
 import { choosePodAddress } from './pod-address.ts';
 import type { PodTarget } from './pod-decision.ts';
-import { PodLoop, type PodLoopConfig, type SupervisorPorts } from './pod-loop.ts';
+import { PodLoop, type PodLoopConfig, type RetainedAddress, type SupervisorPorts } from './pod-loop.ts';
 import { PodReturn } from './pod-return.ts';
 import { phaseOf } from './pod-status.ts';
 import { choosePodUser, type UserRange } from './pod-user.ts';
-import type { DesiredPod, Gauges, PodRecord } from './ports.ts';
+import type { DesiredPod, Gauges, PodNetworks, PodRecord } from './ports.ts';
 import { type EvictablePod, PressureWatch, type PressureWatchConfig } from './pressure-watch.ts';
 
 export interface SupervisorConfig extends PodLoopConfig, PressureWatchConfig {
@@ -28,6 +29,8 @@ export interface SupervisorConfig extends PodLoopConfig, PressureWatchConfig {
   podsMax: number;
   /** Between two looks at the sizes of logs. */
   logCheckMs: number;
+  /** Between two looks at the networks of pods of class `oci`. */
+  networkCheckMs: number;
   /** Between two collections of image content that no pod names. */
   imageCollectMs: number;
 }
@@ -40,6 +43,7 @@ export const supervisorDefaults = {
   stepRetryMs: 1_000,
   stepRetryMaxMs: 30_000,
   filesRetryMs: 10_000,
+  networkRetryMs: 10_000,
   imageRetryMs: 10_000,
   killRepeatMs: 10_000,
   intentSettleMs: 250,
@@ -49,6 +53,7 @@ export const supervisorDefaults = {
   returnMsMax: 5_000,
   podsMax: 110,
   logCheckMs: 10_000,
+  networkCheckMs: 5_000,
   imageCollectMs: 600_000,
   ...evictionDefaults,
   pressureCheckMs: 10_000,
@@ -105,14 +110,16 @@ export class Supervisor {
     const records = await this.#ports.records.load();
     const recalled = await Promise.all(records.map(({ uid }) => this.#ports.files.recall(uid)));
     this.#return = new PodReturn(records.map(({ uid }) => uid));
-    for (const [index, record] of records.entries()) {
-      this.#addresses.set(record.uid, record.podIP);
+    for (const { uid, podIP } of records) this.#addresses.set(uid, podIP);
+    for (const [index, stored] of records.entries()) {
+      const record = this.#readdressed(stored);
       if (record.user !== undefined) this.#users.set(record.uid, record.user);
       this.#begin(record.uid, { kind: 'run', desired: { pod: record.pod, files: recalled[index]! } }, record);
     }
     this.#scope.spawn((signal) => untilAborted(signal, () => this.#boundReturn(signal)));
     this.#scope.spawn((signal) => untilAborted(signal, () => this.#rotateLogs()));
     this.#scope.spawn((signal) => untilAborted(signal, () => this.#collectImages()));
+    if (this.#networks !== undefined) this.#scope.spawn((signal) => untilAborted(signal, () => this.#watchNetworks()));
     const pressure = this.#pressure;
     if (pressure !== undefined) this.#scope.spawn((signal) => untilAborted(signal, () => pressure.run(signal)));
     this.#reconcile();
@@ -234,7 +241,8 @@ export class Supervisor {
   #begin(uid: string, target: PodTarget, record?: PodRecord): void {
     const { env, ports, config } = { env: this.#env, ports: this.#ports, config: this.#config };
     const surroundings = {
-      takeAddress: (owner: string, namespace: string, name: string) => this.#takeAddress(owner, namespace, name),
+      takeAddress: (owner: string, namespace: string, name: string, runtimeClass: string | undefined) =>
+        this.#takeAddress(owner, namespace, name, runtimeClass),
       takeUser: (owner: string, namespace: string, name: string) => this.#takeUser(owner, namespace, name),
       hasPredecessor: (owner: string, namespace: string, name: string) => this.#hasOther(owner, namespace, name),
       cameBack: (owner: string) => this.#return.came(owner),
@@ -267,10 +275,56 @@ export class Supervisor {
     this.#reconcile();
   }
 
-  #takeAddress(uid: string, namespace: string, name: string): string {
-    const address = choosePodAddress(namespace, name, new Set(this.#addresses.values()));
-    this.#addresses.set(uid, address);
+  #takeAddress(uid: string, namespace: string, name: string, runtimeClass: string | undefined): RetainedAddress {
+    const taken = new Set(this.#addresses.values());
+    const networks = runtimeClass === 'oci' ? this.#networks : undefined;
+    const address =
+      networks === undefined
+        ? { podIP: choosePodAddress(namespace, name, taken) }
+        : chooseNetworkAddress(networks.range, namespace, name, taken);
+    this.#addresses.set(uid, address.podIP);
     return address;
+  }
+
+  /**
+   * A pod of class `oci` that was accepted when the node could not run it, or that has an address of another range
+   * than today's, could not be reached by the address that its record has.
+   */
+  #readdressed(record: PodRecord): PodRecord {
+    const { uid, namespace, name, podIP, mac, pod } = record;
+    const networks = this.#networks;
+    if (networks === undefined || pod.spec.runtimeClassName !== 'oci') return record;
+    if (mac !== undefined && inRange(networks.range, podIP)) return record;
+    return { ...record, ...this.#takeAddress(uid, namespace, name, 'oci') };
+  }
+
+  /** Undefined where pods of class `oci` cannot run. */
+  get #networks(): PodNetworks | undefined {
+    const { networks } = this.#ports;
+    return networks === undefined || 'fault' in networks ? undefined : networks;
+  }
+
+  /** A namespace or a link may be taken away at any time, and nobody would tell. */
+  async #watchNetworks(): Promise<void> {
+    const networks = this.#networks!;
+    await this.#attempt('networks not collected', () => networks.collect(new Set(this.#loops.keys())));
+    for (;;) {
+      await this.#scope.sleep(this.#config.networkCheckMs);
+      for (const loop of this.#loops.values()) {
+        if (!loop.networkReady) continue;
+        await this.#attempt('network not looked at', async () => {
+          if (!(await networks.intact(loop.uid))) loop.networkLost();
+        });
+      }
+    }
+  }
+
+  async #attempt(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#env.log.warn(what, { err: error });
+    }
   }
 
   #takeUser(uid: string, namespace: string, name: string): number | undefined {

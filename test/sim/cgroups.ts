@@ -15,14 +15,14 @@ export class SimCgroups implements Cgroups {
     this.fault = fault;
   }
 
-  async make(instanceId: string, limits: ContainerLimits): Promise<string> {
+  async make(instanceId: string, limits: ContainerLimits): Promise<readonly string[]> {
     if (this.refusing) throw new AppError('E_POD_START', 'cannot limit the container: no space left on device');
     this.groups.set(instanceId, limits);
-    return `/cgroups/${instanceId}`;
+    return [`/cgroups/${instanceId}`];
   }
 
-  async find(instanceId: string): Promise<string | undefined> {
-    return this.groups.has(instanceId) ? `/cgroups/${instanceId}` : undefined;
+  async find(instanceId: string): Promise<readonly string[] | undefined> {
+    return this.groups.has(instanceId) ? [`/cgroups/${instanceId}`] : undefined;
   }
 
   async end(instanceId: string): Promise<{ oomKilled: boolean }> {

@@ -15,8 +15,7 @@ const fit: Facts = {
   identity: { kind: 'there', name: 'gate-1', pool: 'a', notBeforeMs: nowMs - dayMs, notAfterMs: nowMs + 90 * dayMs },
   hub: { kind: 'reached', destination: 'hub:8443' },
   proxies: [],
-  cgroups: { kind: 'v2', controllers: ['cpu', 'memory', 'pids'] },
-  crun: '/usr/bin/crun',
+  cgroups: { kind: 'v2', controllers: ['cpu', 'memory', 'pids'], legacy: [] },
   uid: 0,
   glibc: '2.36',
   engine: '24.21.0',
@@ -53,9 +52,11 @@ const faults: [check: string, colour: Colour, reason: RegExp, change: Partial<Fa
   ['hub', 'yellow', /before joining/, { hub: { kind: 'unverifiable', destination: 'hub:8443' } }],
   ['hub', 'yellow', /refused/, { hub: { kind: 'failed', destination: 'hub:8443', reason: 'refused' } }],
   ['proxies', 'yellow', /HTTPS_PROXY/, { proxies: ['HTTPS_PROXY'] }],
-  ['cgroups', 'yellow', /^none/, { cgroups: { kind: 'none', controllers: [] } }],
-  ['cgroups', 'yellow', /^hybrid/, { cgroups: { kind: 'hybrid', controllers: [] } }],
-  ['cgroups', 'yellow', /without memory/, { cgroups: { kind: 'v2', controllers: ['cpu', 'pids'] } }],
+  ['cgroups', 'yellow', /^none/, { cgroups: { kind: 'none', controllers: [], legacy: [] } }],
+  ['cgroups', 'yellow', /^hybrid/, { cgroups: { kind: 'hybrid', controllers: [], legacy: [] } }],
+  ['cgroups', 'yellow', /without memory/, { cgroups: { kind: 'v2', controllers: ['cpu', 'pids'], legacy: [] } }],
+  ['cgroups', 'yellow', /^v1/, { uid: 7, cgroups: { kind: 'v1', controllers: [], legacy: ['cpu', 'memory', 'pids'] } }],
+  ['crun', 'yellow', /there is no crun/, { containersFault: 'there is no crun: install crun' }],
   ['isolation', 'yellow', /user 1000/, { uid: 1000 }],
   ['engine', 'red', /2\.31/, { glibc: '2.31' }],
 ];
@@ -69,10 +70,15 @@ test.each(faults)('%s, %s: %s', (check, colour, reason, change) => {
   if (colour === 'red') expect(isFit(findings)).toBe(false);
 });
 
-test('what is merely missing is told: no crun, no glibc, no size of the disk', () => {
-  const { crun: _crun, glibc: _glibc, disk: _disk, ...bare } = fit;
+test('controllers of version 1 will do for root', () => {
+  const cgroups = { kind: 'hybrid' as const, controllers: ['hugetlb'], legacy: ['cpu', 'memory', 'pids'] };
+  expect(judge({ ...fit, cgroups }).find(({ check }) => check === 'cgroups')?.colour).toBe('green');
+});
+
+test('what is merely missing is told: no glibc, no size of the disk', () => {
+  const { glibc: _glibc, disk: _disk, ...bare } = fit;
   const colours = Object.fromEntries(judge(bare).map(({ check, colour }) => [check, colour]));
-  expect(colours).toMatchObject({ crun: 'yellow', engine: 'red', disk: 'yellow' });
+  expect(colours).toMatchObject({ engine: 'red', disk: 'yellow' });
 });
 
 test('the text names the colour, and the remedy below', () => {

@@ -37,7 +37,9 @@ describe.runIf(process.getuid?.() === 0)('as root, on a directory in place of a 
     for (const name of files) await writeFile(join(group, name), '');
     const tree = await CgroupTree.open({ mount, controllers });
     expect(tree.fault).toBeUndefined();
-    expect(await tree.make('abc', { memoryBytes: 64 * mib, cpuCores: 0.25, cpuWeight: 10, pids: 100 })).toBe(group);
+    expect(await tree.make('abc', { memoryBytes: 64 * mib, cpuCores: 0.25, cpuWeight: 10, pids: 100 })).toEqual([
+      group,
+    ]);
     const written = await Promise.all(files.map((name) => readFile(join(group, name), 'utf8')));
     expect(written).toEqual(['67108864', '1', '0', '25000 100000', '10', '100']);
     expect(await readFile(join(mount, 'cgroup.subtree_control'), 'utf8')).toBe('+memory +cpu +pids');
@@ -88,7 +90,7 @@ describe.runIf(kernelOurs)('of this kernel (skipped without version 2 or root)',
     tree.make = async (id) => {
       const group = join(kernelMount!, 'stile.slice', id);
       await mkdir(group, { recursive: true });
-      return group;
+      return [group];
     };
     node.supervisor.apply([desired]);
     const pid = await node.running('u1');
@@ -114,7 +116,7 @@ describe.runIf(kernelOurs)('of this kernel (skipped without version 2 or root)',
     const { startChild } = await import('../../../runtime/workloads/child-command.ts');
     const directory = await mkdtemp(join(tmpdir(), 'stile-gate-'));
     cleanups.push(() => rm(directory, { recursive: true, force: true }));
-    const command = { engine: false, file: '/bin/touch', args: ['ran'], cwd: directory, env: {}, cgroup: directory };
+    const command = { engine: false, file: '/bin/touch', args: ['ran'], cwd: directory, env: {}, cgroup: [directory] };
     const { child } = startChild(command, { file: process.execPath, args: [] }, 'pipe');
     child.stdin!.destroy();
     const code = await new Promise((resolve) => child.once('exit', resolve));
@@ -149,7 +151,7 @@ describe('of the simulator', () => {
     const make = cgroups.make.bind(cgroups);
     cgroups.make = async (id, limits) => {
       await make(id, limits);
-      return directory;
+      return [directory];
     };
     const node = await nodeWith(cgroups);
     const pod = examplePod('u1', ['sh', '-c', 'kill -9 $$$$'], { restartPolicy: 'Never' });

@@ -11,6 +11,8 @@ import { AppError } from '../../../protocol/errors.ts';
 import { type Condition, keys, type Pod, type PodSpec, type PodStatus } from '../../../protocol/kubernetes.ts';
 import { systemClock } from '../../../protocol/node/clock.ts';
 import { systemRandom } from '../../../protocol/node/random.ts';
+import { openContainers } from '../../../runtime/workloads/oci/containers.ts';
+import type { AddressRange } from '../../../runtime/workloads/oci/pod-network.ts';
 import { PodDirectories, podDirectoriesDefaults } from '../../../runtime/workloads/pod-files.ts';
 import type { SupervisedPodStatus } from '../../../runtime/workloads/pod-status.ts';
 import type { Cgroups, DesiredPod, Gauges, Images, LocalImage, PodRecords } from '../../../runtime/workloads/ports.ts';
@@ -44,7 +46,10 @@ export class NodeUnderTest {
   /** For the next start. */
   gauges: Gauges | undefined;
   cgroups: Cgroups | undefined;
+  /** Of pods of class `oci`, which are refused without. */
+  range: AddressRange | undefined;
   #processes!: ChildProcesses;
+  #endStrays!: (known: ReadonlySet<string>) => Promise<unknown>;
 
   /** `files`: path in the image to its text; all are made executable. */
   static async open(files: Record<string, string>, config: Partial<SupervisorConfig> = {}): Promise<NodeUnderTest> {
@@ -83,10 +88,17 @@ export class NodeUnderTest {
     const { told, records } = this;
     const engine = { file: process.execPath, args: [fileURLToPath(new URL('./run-js.ts', import.meta.url)), 'run-js'] };
     this.#processes = new ChildProcesses({ engine, pollMs: 20 });
+    const { hostPath } = podDirectoriesDefaults;
+    const containing = { dataDirectory: this.directory, range: this.range, hostPath };
+    const containers = await openContainers(systemClock, containing, this.#processes);
+    const { processes, networks, bundles } = containers;
+    this.#endStrays = containers.endStrays;
+    const directories = { ...podDirectoriesDefaults, dataDirectory: this.directory };
     const ports = {
-      processes: this.#processes,
+      processes,
+      networks,
       images: imagesOf(this.#image),
-      files: new PodDirectories({ ...podDirectoriesDefaults, dataDirectory: this.directory }),
+      files: new PodDirectories({ ...directories, ...(bundles === undefined ? {} : { bundles }) }),
       records,
       prober: new LocalProber({ engine }),
       ...(this.gauges === undefined ? {} : { gauges: this.gauges }),
@@ -111,6 +123,14 @@ export class NodeUnderTest {
   async crash(): Promise<void> {
     await this.supervisor.stop({ keepPods: true });
     this.#processes.close();
+  }
+
+  /** Ends containers that no record names, as the terminal does before it applies a view. */
+  async endStrays(): Promise<void> {
+    const records = await this.records.load();
+    await this.#endStrays(
+      new Set(records.flatMap(({ containers }) => containers.flatMap((own) => own.instanceId ?? []))),
+    );
   }
 
   status(uid: string): SupervisedPodStatus | undefined {
