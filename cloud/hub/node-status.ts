@@ -4,7 +4,7 @@ import type { Condition, Node } from '../../protocol/kubernetes.ts';
 /** Conditions that the hub decides from connections; the terminal cannot speak for them. */
 const hubConditions = new Set(['Ready', 'IdentityConflict']);
 
-/** The node with the reported capacity, addresses, nodeInfo and conditions; undefined when nothing is different. */
+/** The node with the reported capacity, addresses, nodeInfo, runtimeHandlers and conditions; undefined when nothing is different. */
 export function mergeNodeStatus(node: Node, reported: Node['status']): Node | undefined {
   const own = (reported?.conditions ?? []).filter((condition) => !hubConditions.has(condition.type));
   const kept = (node.status?.conditions ?? []).filter(
@@ -12,7 +12,7 @@ export function mergeNodeStatus(node: Node, reported: Node['status']): Node | un
   );
   const status = {
     ...node.status,
-    ...pick(reported, ['capacity', 'allocatable', 'addresses', 'nodeInfo']),
+    ...pick(reported, ['capacity', 'allocatable', 'addresses', 'nodeInfo', 'runtimeHandlers']),
     conditions: [...kept, ...own].sort((a: Condition, b: Condition) => (a.type < b.type ? -1 : 1)),
   };
   return JSON.stringify(status) === JSON.stringify(node.status) ? undefined : ({ ...node, status } as Node);

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ContainerState, Pod } from '../../protocol/kubernetes.ts';
+import type { ContainerState, Node, Pod } from '../../protocol/kubernetes.ts';
 import { House } from '../house/house.ts';
 import { HubClient } from '../house/hub-client.ts';
 import {
@@ -187,15 +187,18 @@ describe('what is missing is named, and the pod runs once it is there', { timeou
     await runningPods(house, client, 'unpushed', 1);
   });
 
-  test('a container runtime: class oci says that there is none', async () => {
+  test('what containers need: class oci says why, on the pod and on the node', async () => {
     await run('contained', { image: 'app:1' }, { runtimeClassName: 'oci', nodeName: 'w-1' });
     const refused = await until('contained', ({ status }) =>
       (status?.conditions ?? []).some((each) => each.type === 'stile.dev/Runnable' && each.status === 'False'),
     );
     expect(refused.status!.conditions!.find((each) => each.type === 'stile.dev/Runnable')).toMatchObject({
       reason: 'RuntimeClassUnsupported',
-      message: expect.stringContaining('use runtimeClassName host or js'),
+      message: expect.stringMatching(/switched off by --pod-network none; or use runtimeClassName host or js/),
     });
+    const node = await client.get<Node>('/api/v1/nodes/w-1');
+    expect(node.status?.conditions?.find(({ type }) => type === 'ContainersUnavailable')?.status).toBe('True');
+    expect(node.status?.runtimeHandlers).toEqual([{ name: 'host' }, { name: 'js' }]);
   });
 });
 

@@ -94,11 +94,14 @@ export class House {
     return this.startRuntime(name, '--hub', this.url, '--token', await this.token(pool), '--name', name);
   }
 
-  /** Starts the runtime of `name` on its data directory; `flags` only matter at the first start. */
+  /**
+   * Starts the runtime of `name` on its data directory. `flags` only matter at the first start, but for
+   * `--pod-network`: terminals of a house share a machine, so none has one unless told.
+   */
   async startRuntime(name: string, ...flags: string[]): Promise<Terminal> {
     const dataDir = this.path('nodes', name);
     await mkdir(this.path('nodes'), { recursive: true });
-    const command = [...this.#runtime, '--data-dir', dataDir, ...flags];
+    const command = [...this.#runtime, '--data-dir', dataDir, '--pod-network', 'none', ...flags];
     const terminal = { name, dataDir, child: new Child(name, command, this.path(`${name}.log`)) };
     this.terminals.set(name, terminal);
     return terminal;

@@ -66,7 +66,7 @@ describe('with a hub', () => {
     const [one, other] = await Promise.all([store.ensure(digest, never), store.ensure(digest, never)]);
     expect(other).toEqual(one);
     expect(one.digest).toBe(digest);
-    expect(one.config).toEqual({ entrypoint: ['bin/run'], cmd: [], env: [], workingDir: '/' });
+    expect(one.config).toEqual({ entrypoint: ['bin/run'], cmd: [], env: [], workingDir: '/', user: '' });
     expect((await stat(join(one.rootDirectory, 'start'))).mode & 0o777).toBe(0o755);
     expect(await readFile(join(one.rootDirectory, 'data'))).toEqual(await readFile(join(directory, 'app', 'data')));
   });
@@ -83,11 +83,23 @@ describe('with a hub', () => {
     });
     expect(await store.ensure(digest, never)).toEqual(image);
     expect(await store.local(digest)).toEqual(image);
+    // As an earlier version left it, which did not ask for the user.
+    const word = join(directory, 'node', 'images', 'complete', `${digest.slice('sha256:'.length)}.json`);
+    const record = JSON.parse(await readFile(word, 'utf8'));
+    delete record.config.user;
+    await writeFile(word, JSON.stringify(record));
+    expect(await store.local(digest)).toEqual(image);
   });
 
   it('drops what nobody uses and keeps what somebody does', async () => {
     const image = await store.ensure(digest, never);
     await store.collect(new Set([digest]));
+    expect(await store.local(digest)).toEqual(image);
+    // As an earlier version left it, which did not ask for the user.
+    const word = join(directory, 'node', 'images', 'complete', `${digest.slice('sha256:'.length)}.json`);
+    const record = JSON.parse(await readFile(word, 'utf8'));
+    delete record.config.user;
+    await writeFile(word, JSON.stringify(record));
     expect(await store.local(digest)).toEqual(image);
     await store.collect(new Set());
     expect(await store.local(digest)).toBeUndefined();
