@@ -1,27 +1,27 @@
 /** `stile-runtime`: the one process on a terminal. Gives the terminal its real ports and ends it in order. */
-import { constants } from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { isSea } from 'node:sea';
 import type { Env } from '../protocol/env.ts';
 import { AppError, asAppError, codeOf } from '../protocol/errors.ts';
 import type { Condition } from '../protocol/kubernetes.ts';
 import { systemClock } from '../protocol/node/clock.ts';
-import { privateDirectory } from '../protocol/node/durable-file.ts';
 import { createLog } from '../protocol/node/log.ts';
 import type { PinnedTrust } from '../protocol/node/pinned-tls.ts';
 import { systemRandom } from '../protocol/node/random.ts';
 import { tellServiceManager } from '../protocol/node/service-manager.ts';
-import { isDiskFull } from '../protocol/node/sqlite.ts';
+import { diskFaultOf } from '../protocol/node/sqlite.ts';
 import { webSocketDialer } from '../protocol/node/websocket.ts';
 import { programVersion } from '../protocol/program-version.ts';
-import { Scope } from '../protocol/scope.ts';
+import { Scope, untilAborted } from '../protocol/scope.ts';
 import { type Arguments, parseArguments, usage } from './arguments.ts';
 import { check } from './check/check.ts';
 import { ControlServer, type Controls } from './control/control-server.ts';
 import { controlSocketPath } from './control/control-socket.ts';
 import { ctl } from './control/ctl.ts';
+import { openStoreWithRoom, writableDirectory } from './data-directory.ts';
 import { enrolOverHttps, renewOverHttps } from './identity/enrol-over-https.ts';
+import { floorFile } from './identity/floor-file.ts';
 import { enrol, type Identity, loadIdentity } from './identity/identity.ts';
 import { OwnIdentity } from './identity/own-identity.ts';
 import { blobsOverHttps } from './images/blob-source.ts';
@@ -39,10 +39,12 @@ import {
 } from './machine.ts';
 import { runJs } from './main-js.ts';
 import { install, uninstall } from './service/service.ts';
-import { watchWear } from './store/flash-wear.ts';
+import { tellDiskNews } from './store/disk-news.ts';
+import { WearWatch } from './store/flash-wear.ts';
+import { FloorJournal } from './store/floor-journal.ts';
 import { upkeepOf } from './store/good-copy.ts';
 import { NodeStore } from './store/node-store.ts';
-import { openStore, recoveryCondition, suspectStore } from './store/recovery.ts';
+import { recoveryCondition, suspectStore } from './store/recovery.ts';
 import { ReserveFile } from './store/reserve-file.ts';
 import { ReservedJournal } from './store/reserved-journal.ts';
 import type { SqliteJournal } from './store/sqlite-journal.ts';
@@ -92,13 +94,19 @@ async function runTerminal(options: Arguments): Promise<void> {
     random: systemRandom,
     log: createLog(options.logLevel, { program: 'stile-runtime' }),
   };
-  const dataDir = await usableDirectory(options.dataDir);
-  const journal = await openStore(env, dataDir, (await loadIdentity(dataDir))?.name);
+  const dataDir = await writableDirectory(env, options.dataDir);
+  if (dataDir === undefined) return;
+  const journal = await openStoreWithRoom(env, dataDir);
   try {
     const { identity, machine } = await identify(env, options, dataDir);
     const own = new OwnIdentity(env, { dataDir, identity, given: hostOf(options.hub), renew: renewOverHttps });
-    await own.mend();
-    const reserved = new ReservedJournal(env, { journal, reserve: new ReserveFile(dataDir), isFull: isDiskFull });
+    const mended = await own.mend();
+    const floored = new FloorJournal(env.log, journal, floorFile(dataDir));
+    const reserved = new ReservedJournal(env, {
+      journal: floored,
+      reserve: new ReserveFile(dataDir),
+      faultOf: diskFaultOf,
+    });
     const store = await NodeStore.open(env.clock, reserved);
     const trust = () => ({ ...own.current, timeFloorMs: () => store.state.timeFloorMs });
     const images = await ImageStore.open(env, {
@@ -109,7 +117,20 @@ async function runTerminal(options: Arguments): Promise<void> {
     });
     try {
       const { podUsers, podNetwork, api } = options;
-      const parts = { dataDir, podUsers, podNetwork, api, own, trust, machine, images, store, journal, reserved };
+      const parts = {
+        dataDir,
+        podUsers,
+        podNetwork,
+        api,
+        own,
+        mended,
+        trust,
+        machine,
+        images,
+        store,
+        journal,
+        reserved,
+      };
       await serve(env, parts);
     } finally {
       await images.close();
@@ -121,21 +142,6 @@ async function runTerminal(options: Arguments): Promise<void> {
   } finally {
     await journal.close();
   }
-}
-
-/** Errors: `E_STORE_FAILED` for one that cannot be made or written. */
-async function usableDirectory(path: string): Promise<string> {
-  const dataDir = resolve(path);
-  await privateDirectory(dataDir);
-  try {
-    await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
-  } catch (error) {
-    const remedy = 'mount its file system writable, give it to this user, or choose another --data-dir';
-    throw new AppError('E_STORE_FAILED', `the data directory ${dataDir} cannot be written: ${remedy}`, {
-      cause: error,
-    });
-  }
-  return dataDir;
 }
 
 /** The identity of an earlier start, or a new one by the join token. */
@@ -189,6 +195,8 @@ interface Parts {
   /** Where the local API listens besides its socket. */
   api: Arguments['api'];
   own: OwnIdentity;
+  /** Files of the identity that were not whole at the start. */
+  mended: string[];
   /** As whom to come to the hub, asked for at each connection. */
   trust(): PinnedTrust;
   machine: Machine;
@@ -200,7 +208,7 @@ interface Parts {
 
 /** Runs until SIGTERM or SIGINT, then ends pods and link in order. A second signal ends at once. */
 async function serve(env: Env, parts: Parts): Promise<void> {
-  const { dataDir, own, store, journal, reserved } = parts;
+  const { dataDir, own, mended, store, journal, reserved } = parts;
   const stopping = new AbortController();
   const { terminal, localApi, files, children } = await assemble(env, parts, (error) => stopping.abort(error));
   const onSignal = (signal: NodeJS.Signals) => {
@@ -209,19 +217,28 @@ async function serve(env: Env, parts: Parts): Promise<void> {
     stopping.abort(new AppError('E_CANCELLED', signal));
   };
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
-  const controls = controlsOf(terminal, files, journal, store);
+  const wear = new WearWatch(env, {
+    kept: journal.kept('wear'),
+    counters: () => writeCounters(journal),
+    keep: (record) => journal.keep('wear', record),
+    tell: (condition) => terminal.nodeCondition(condition),
+  });
+  const controls = controlsOf({ terminal, files, journal, store, wear });
   let attendance: Attendance | undefined;
   let care: Scope | undefined;
   try {
     await terminal.start();
     localApi?.serve({ handlers: [appEvents((event) => terminal.link.append(event))], unready: () => [] });
-    care = watchStore(env, { journal, reserved, store, dataDir, terminal }, (error) => stopping.abort(error));
-    attendance = await attend(env, dataDir, controls);
+    care = watchStore(env, { journal, reserved, store, dataDir, terminal, wear }, (error) => stopping.abort(error));
+    watchIdentity(care, own, mended, terminal);
+    attendance = await attend(env, care, dataDir, controls);
     env.log.info('started', { node: own.current.name, version: programVersion, dataDir });
     await new Promise<void>((done) => stopping.signal.addEventListener('abort', () => done(), { once: true }));
   } finally {
     await attendance?.control?.close();
     await care?.stop();
+    // One that was only just opened.
+    await attendance?.control?.close();
     // Pods do not end because their records cannot be read: the next start adopts them.
     await terminal.stop({ keepPods: codeOf(stopping.signal.reason) === 'E_STORE_DAMAGED' });
     // After the pods, which may have last words for it.
@@ -314,7 +331,8 @@ function watchStore(
     store,
     dataDir,
     terminal,
-  }: Pick<Parts, 'journal' | 'reserved' | 'store' | 'dataDir'> & { terminal: Terminal },
+    wear,
+  }: Pick<Parts, 'journal' | 'reserved' | 'store' | 'dataDir'> & { terminal: Terminal; wear: WearWatch },
   onFailure: (error: unknown) => void,
 ): Scope {
   const scope = new Scope(env.clock, onFailure);
@@ -322,24 +340,45 @@ function watchStore(
   const recovered = recoveryCondition(journal.recovery, env.clock.now());
   if (recovered !== undefined) terminal.nodeCondition(recovered);
   const nowMs = () => Math.max(env.clock.now(), store.state.timeFloorMs);
-  const wear = {
-    kept: journal.kept('wear'),
-    counters: () => writeCounters(journal),
-    keep: (record: string) => journal.keep('wear', record),
-    tell: (condition: Condition) => terminal.nodeCondition(condition),
-  };
   scope.spawn((signal) => careForStore(env, upkeepOf(journal, dataDir), { config: careDefaults, nowMs, signal }));
-  scope.spawn((signal) => watchWear(env, wear, signal));
+  scope.spawn((signal) => wear.run(signal));
   scope.spawn((signal) => reserved.run(signal));
+  const news = {
+    health: () => ({ fault: reserved.fault, refusedEvents: store.refusedEvents, outboxFull: store.outboxFull }),
+    tell: (condition: Condition) => terminal.nodeCondition(condition),
+    report: (reason: string, message: string) => terminal.nodeEvent(reason, message),
+  };
+  scope.spawn((signal) => tellDiskNews(env, news, signal));
   return scope;
 }
 
-function controlsOf(terminal: Terminal, files: PodDirectories, journal: SqliteJournal, store: NodeStore): Controls {
+/** Tells what of the identity had to be written again, now and as long as `scope` lasts. */
+function watchIdentity(scope: Scope, own: OwnIdentity, mended: readonly string[], terminal: Terminal): void {
+  const tell = (files: readonly string[]) =>
+    terminal.nodeEvent(
+      'IdentityMended',
+      `Of ${files.join(', ')} one copy was missing or damaged and was written again from the other: look at the disk of this terminal.`,
+    );
+  if (mended.length > 0) tell(mended);
+  scope.spawn((signal) => own.watch(tell, signal));
+}
+
+interface Controlled extends Pick<Parts, 'journal' | 'store'> {
+  terminal: Terminal;
+  files: PodDirectories;
+  wear: WearWatch;
+}
+
+function controlsOf({ terminal, files, journal, store, wear }: Controlled): Controls {
   return {
     pods: () => terminal.supervisor.pods(),
     restart: (uid, by) => terminal.restartPod(uid, by),
     logFile: (uid, container) => files.logFileOf(uid, container),
-    database: async () => ({ faults: await journal.faults('quick'), timeFloorMs: store.state.timeFloorMs }),
+    database: async () => ({
+      faults: await journal.faults('quick'),
+      timeFloorMs: store.state.timeFloorMs,
+      wear: await wear.now(),
+    }),
   };
 }
 
@@ -348,15 +387,31 @@ interface Attendance {
   manager: ReturnType<typeof tellServiceManager>;
 }
 
-/** Opens the control socket, and tells systemd. A terminal that cannot be asked on the spot does its work all the same. */
-async function attend(env: Env, dataDir: string, controls: Controls): Promise<Attendance> {
-  let control: ControlServer | undefined;
-  try {
-    control = await ControlServer.open(env, controlSocketPath(dataDir), controls);
-  } catch (error) {
-    env.log.warn('no control socket', { err: error });
-  }
-  return { control, manager: tellServiceManager(env, process.env) };
+/** Between two attempts to open the control socket, which takes an inode. */
+const CONTROL_RETRY_MS = 10_000;
+
+/**
+ * Opens the control socket, and tells systemd. A terminal that cannot be asked on the spot does its work all the same,
+ * and tries again as long as `scope` lasts.
+ */
+async function attend(env: Env, scope: Scope, dataDir: string, controls: Controls): Promise<Attendance> {
+  const attendance: Attendance = { control: undefined, manager: tellServiceManager(env, process.env) };
+  const open = async () => {
+    try {
+      attendance.control = await ControlServer.open(env, controlSocketPath(dataDir), controls);
+    } catch (error) {
+      env.log.warn('no control socket', { err: error, retryMs: CONTROL_RETRY_MS });
+    }
+  };
+  await open();
+  const openLater = async (signal: AbortSignal) => {
+    while (attendance.control === undefined) {
+      await env.clock.sleep(CONTROL_RETRY_MS, signal);
+      await open();
+    }
+  };
+  scope.spawn((signal) => untilAborted(signal, () => openLater(signal)));
+  return attendance;
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -4,6 +4,7 @@
  */
 import type { Dialer } from '../protocol/channel.ts';
 import type { Env } from '../protocol/env.ts';
+import { codeOf } from '../protocol/errors.ts';
 import type { Condition, Json, Node, Pod } from '../protocol/kubernetes.ts';
 import { Scope, untilAborted } from '../protocol/scope.ts';
 import type { CertificateRenewal } from './link/certificate-renewal.ts';
@@ -124,7 +125,7 @@ export class Terminal {
   /**
    * Restarts a pod because somebody on the spot asked. The event is durable before anything happens; resolves to false
    * when the outbox would not take it: a terminal that was cut off for long must be operable all the same.
-   * Errors: those of `Supervisor.restart`.
+   * Errors: those of `Supervisor.restart`, `E_STORE_FAILED` while the disk cannot be written.
    */
   async restartPod(uid: string, by: string): Promise<boolean> {
     const { name, namespace } = this.supervisor.restartable(uid);
@@ -133,6 +134,8 @@ export class Terminal {
     const journalled = await this.link.append({ type: KUBERNETES_EVENT, data }).then(
       () => true,
       (error: unknown) => {
+        // On a disk that cannot be written nothing is started: the pod would only be stopped.
+        if (codeOf(error) !== 'E_OUTBOX_FULL') throw error;
         this.#env.log.warn('restart not journalled', { pod: `${namespace}/${name}`, err: error });
         return false;
       },
@@ -146,6 +149,16 @@ export class Terminal {
   nodeCondition(condition: Condition): void {
     this.#ownConditions.set(condition.type, condition);
     this.#tellNode();
+  }
+
+  /** A warning about the node itself, as a core/v1 Event at the hub; one that the outbox does not take is in the log. */
+  nodeEvent(reason: string, message: string): void {
+    const { name } = this.#config;
+    const about = { apiVersion: 'v1', kind: 'Node', namespace: '', name, uid: name };
+    const data = { ...about, type: 'Warning', reason, message };
+    this.link.append({ type: KUBERNETES_EVENT, data }).catch((error: unknown) => {
+      this.#env.log.warn('node event not kept', { reason, err: error });
+    });
   }
 
   /** The first word on the network, a look-up of the hub's name included, comes after the pods. */

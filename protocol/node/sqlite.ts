@@ -237,17 +237,30 @@ export class Database {
   }
 }
 
-/** Whether `error` says that the disk has no room left. */
-export function isDiskFull(error: unknown): boolean {
-  for (let each = error; each instanceof Error; each = each.cause)
-    if (['SQLITE_FULL', 'ENOSPC', 'EDQUOT'].includes(String((each as { code?: unknown }).code))) return true;
-  return false;
+/** What keeps a disk from being written: no room, or nothing can be written at all (read-only, failing). */
+export type DiskFault = 'full' | 'unwritable';
+
+const diskFaults: ReadonlyMap<unknown, DiskFault> = new Map([
+  ...['SQLITE_FULL', 'ENOSPC', 'EDQUOT'].map((code): [string, DiskFault] => [code, 'full']),
+  ...['SQLITE_READONLY', 'SQLITE_IOERR', 'SQLITE_CANTOPEN', 'EROFS', 'EIO'].map((code): [string, DiskFault] => [
+    code,
+    'unwritable',
+  ]),
+]);
+
+/** Whether a write failed because of the disk, and how. */
+export function diskFaultOf(error: unknown): DiskFault | undefined {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    const fault = diskFaults.get((each as { code?: unknown }).code);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
 }
 
 function storeError(error: unknown, attempted: string): AppError {
   const { code } = error as { code?: unknown };
   if (code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB') return asAppError(error, 'E_STORE_DAMAGED', attempted);
-  if (isDiskFull(error))
+  if (diskFaultOf(error) === 'full')
     return new AppError('E_STORE_FAILED', `${attempted}: the disk is full, make room on it`, { cause: error });
   return asAppError(error, 'E_STORE_FAILED', attempted);
 }

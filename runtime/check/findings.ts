@@ -1,5 +1,7 @@
 /** Whether this machine and its data directory are fit for the runtime: a judgement over facts, with a remedy. Pure. */
 
+import { FlashWear, type WearRecord } from '../store/flash-wear.ts';
+
 export interface Facts {
   /** Wall clock. */
   nowMs: number;
@@ -13,6 +15,8 @@ export interface Facts {
     | { kind: 'sound'; asked: boolean }
     | { kind: 'damaged'; faults: string[] }
     | { kind: 'unanswered'; reason: string };
+  /** What was written so far, as far as it was counted. */
+  wear?: WearRecord;
   identity:
     | { kind: 'none' }
     | { kind: 'damaged'; reason: string }
@@ -63,6 +67,7 @@ export function judge(facts: Facts): Finding[] {
     clock(facts),
     directory(facts),
     ...disk(facts),
+    wear(facts),
     database(facts),
     identity(facts),
     hub(facts),
@@ -121,6 +126,13 @@ function disk({ disk: found }: Facts): Finding[] {
           ? yellow('inodes', inodes, fewer)
           : green('inodes', inodes),
   ];
+}
+
+function wear({ wear: record }: Facts): Finding {
+  const found = new FlashWear(record);
+  if (record === undefined) return green('wear', 'nothing was counted yet');
+  if (!found.heavy) return green('wear', found.summary);
+  return yellow('wear', found.summary, 'find out what writes so much: logs, images that change often, a busy app');
 }
 
 function database({ database: found }: Facts): Finding {

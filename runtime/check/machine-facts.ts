@@ -8,6 +8,7 @@ import { inspectDatabase } from '../../protocol/node/database-check.ts';
 import { PinnedConnector, validityOf } from '../../protocol/node/pinned-tls.ts';
 import { askRuntime } from '../control/control-client.ts';
 import { type Identity, loadIdentity } from '../identity/identity.ts';
+import { parseWear, type WearRecord } from '../store/flash-wear.ts';
 import { containersFault } from '../workloads/oci/ability.ts';
 import { containerFacts } from '../workloads/oci/container-facts.ts';
 import { parseRange, podNetworkDefault } from '../workloads/oci/pod-network.ts';
@@ -25,7 +26,7 @@ export interface FactsOptions {
 
 /** The network is touched for the hub alone, and only where an identity can tell whether it is the hub. */
 export async function collectFacts({ dataDir, destination, environment, nowMs }: FactsOptions): Promise<Facts> {
-  const { database, timeFloorMs } = await databaseFacts(dataDir);
+  const { database, timeFloorMs, wear } = await databaseFacts(dataDir);
   const known = await identityOf(dataDir);
   const containers = await containerFacts(podDirectoriesDefaults.hostPath);
   const fault = containersFault(containers, parseRange(podNetworkDefault));
@@ -37,6 +38,7 @@ export async function collectFacts({ dataDir, destination, environment, nowMs }:
     directory: await directoryFacts(dataDir),
     ...(space === undefined ? {} : { disk: space }),
     database,
+    ...(wear === undefined ? {} : { wear }),
     identity: known.fact,
     hub: await hubFacts(known.identity, destination, timeFloorMs),
     proxies: Object.keys(environment).filter((name) => /^(?:https?|all)_proxy$/i.test(name) && environment[name]),
@@ -73,18 +75,24 @@ async function diskFacts(dataDir: string): Promise<Facts['disk']> {
 interface DatabaseFacts {
   database: Facts['database'];
   timeFloorMs?: number;
+  wear?: WearRecord;
 }
 
 /** A runtime that runs is asked; else the file is looked through. */
 async function databaseFacts(dataDir: string): Promise<DatabaseFacts> {
   try {
-    const answer = await askRuntime<{ faults: string[]; timeFloorMs: number }>(dataDir, { kind: 'database' });
-    return { ...stateOf(answer.faults, true), timeFloorMs: answer.timeFloorMs };
+    const answer = await askRuntime<Required<Omit<DatabaseFacts, 'database'>> & { faults: string[] }>(dataDir, {
+      kind: 'database',
+    });
+    return { ...stateOf(answer.faults, true), timeFloorMs: answer.timeFloorMs, wear: answer.wear };
   } catch (error) {
     const quiet = ['E_LINK_UNREACHABLE', 'E_INPUT_INVALID', 'E_FORBIDDEN'].includes(codeOf(error));
     if (!quiet) return { database: { kind: 'unanswered', reason: `the runtime says: ${(error as Error).message}` } };
   }
-  const state = await inspectDatabase(join(dataDir, 'state.db'), "SELECT value FROM meta WHERE key = 'timeFloorMs'");
+  const state = await inspectDatabase(
+    join(dataDir, 'state.db'),
+    "SELECT key, value FROM meta WHERE key IN ('timeFloorMs', 'wear')",
+  );
   switch (state.kind) {
     case 'missing':
       return { database: { kind: 'missing' } };
@@ -92,8 +100,12 @@ async function databaseFacts(dataDir: string): Promise<DatabaseFacts> {
       return { database: { kind: 'unanswered', reason: 'a process has it open and does not answer' } };
     case 'unreadable':
       return { database: { kind: 'damaged', faults: [state.reason] } };
-    case 'read':
-      return { ...stateOf(state.faults, false), timeFloorMs: Number(state.rows[0]?.value ?? 0) };
+    case 'read': {
+      const meta = new Map(state.rows.map(({ key, value }) => [key, String(value)]));
+      const wear = parseWear(meta.get('wear'));
+      const timeFloorMs = Number(meta.get('timeFloorMs') ?? 0);
+      return { ...stateOf(state.faults, false), timeFloorMs, ...(wear === undefined ? {} : { wear }) };
+    }
   }
 }
 

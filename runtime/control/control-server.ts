@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Env } from '../../protocol/env.ts';
 import { AppError, asAppError, errorBody, errorTable } from '../../protocol/errors.ts';
+import type { WearRecord } from '../store/flash-wear.ts';
 import type { PodSnapshot } from '../workloads/supervisor.ts';
 import { parseControlRequest } from './control-request.ts';
 import { logStream } from './log-stream.ts';
@@ -21,7 +22,7 @@ export interface Controls {
   /** Absolute path of a container's log. */
   logFile(uid: string, container: string): string;
   /** `faults`: what is wrong with the database, one line each. */
-  database(): Promise<{ faults: string[]; timeFloorMs: number }>;
+  database(): Promise<{ faults: string[]; timeFloorMs: number; wear: WearRecord }>;
 }
 
 const CONNECTIONS_MAX = 16;

@@ -3,7 +3,7 @@
  * it trusts, and where the hub is found. In `DATA_DIR/identity`, each file written atomically and kept twice.
  */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, sign, X509Certificate } from 'node:crypto';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import {
   checkNodeName,
@@ -172,18 +172,32 @@ export async function switchIdentity(
   await removeTwice(files.nextKey);
 }
 
-/** Finishes a switch that the power cut short; no write when there is nothing to finish. */
+/**
+ * Writes again what is not there twice as `identity` has it: finishes a switch that the power cut short, and replaces
+ * what the flash lost while the other copy is still there. No write when all is whole. Resolves to the names of the
+ * files that were not. Errors: `E_STORE_FAILED`.
+ */
 export async function finishSwitch(
   dataDir: string,
   identity: Identity,
   { readCopies, writeTwice }: IdentityGround = realGround,
-): Promise<void> {
+): Promise<string[]> {
   const files = filesOf(dataDir);
-  const [keys, certificates] = await Promise.all([readCopies(files.key), readCopies(files.certificate)]);
-  const whole = (copies: string[], wanted: string) => copies.length === 2 && copies.every((copy) => copy === wanted);
-  if (whole(keys, identity.keyPem) && whole(certificates, identity.certificatePem)) return;
-  await writeTwice(files.certificate, identity.certificatePem);
-  await writeTwice(files.key, identity.keyPem);
+  // The certificate first: with it, either key is good.
+  const wanted = [
+    [files.certificate, identity.certificatePem],
+    [files.key, identity.keyPem],
+    [files.authority, identity.caPem],
+    [files.facts, factsText(identity)],
+  ] as const;
+  const mended: string[] = [];
+  for (const [path, content] of wanted) {
+    const copies = await readCopies(path).catch(() => []);
+    if (copies.length === 2 && copies.every((copy) => copy === content)) continue;
+    await writeTwice(path, content);
+    mended.push(basename(path));
+  }
+  return mended;
 }
 
 /** Keeps a new list of where the hub is found, as the hub advertises it; an empty one is ignored. */

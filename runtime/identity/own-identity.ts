@@ -8,6 +8,7 @@ import type { Env } from '../../protocol/env.ts';
 import { AppError, codeOf } from '../../protocol/errors.ts';
 import { type PinnedTrust, validityOf } from '../../protocol/node/pinned-tls.ts';
 import { type RenewRequest, renewalText } from '../../protocol/renewal.ts';
+import { untilAborted } from '../../protocol/scope.ts';
 import type { CertificateRenewal } from '../link/certificate-renewal.ts';
 import {
   finishSwitch,
@@ -22,6 +23,9 @@ import {
 
 /** How the terminal asks for its next certificate. Errors: the hub's own by code, `E_LINK_UNREACHABLE`. */
 export type RenewFetcher = (hubUrl: string, trust: PinnedTrust, request: RenewRequest) => Promise<EnrolAnswer>;
+
+/** Looking costs a few reads. */
+const MEND_INTERVAL_MS = 3_600_000;
 
 export class OwnIdentity implements CertificateRenewal {
   readonly #env: Env;
@@ -64,13 +68,30 @@ export class OwnIdentity implements CertificateRenewal {
     return validityOf(new X509Certificate(this.#identity.certificatePem));
   }
 
-  /** Finishes what a power cut interrupted; a disk that cannot be written costs the terminal nothing. */
-  async mend(): Promise<void> {
+  /**
+   * Finishes what a power cut interrupted and replaces what the flash lost; a disk that cannot be written costs the
+   * terminal nothing. Resolves to the names of the files that were not whole.
+   */
+  async mend(): Promise<string[]> {
     try {
-      await this.#write(() => finishSwitch(this.#dataDir, this.#identity, this.#ground));
+      const mended = await this.#write(() => finishSwitch(this.#dataDir, this.#identity, this.#ground));
+      if (mended.length > 0) this.#env.log.warn('identity mended', { files: mended });
+      return mended;
     } catch (error) {
       this.#env.log.warn('identity not written twice', { err: error });
+      return [];
     }
+  }
+
+  /** Mends what went wrong on the disk while it is known here, each hour until `signal` aborts; `onMended` hears of it. */
+  async watch(onMended: (files: string[]) => void, signal: AbortSignal): Promise<void> {
+    await untilAborted(signal, async () => {
+      for (;;) {
+        await this.#env.clock.sleep(MEND_INTERVAL_MS, signal);
+        const mended = await this.mend();
+        if (mended.length > 0) onMended(mended);
+      }
+    });
   }
 
   /** Keeps the list that the hub told; one that is kept already costs no write. */

@@ -60,6 +60,7 @@ export class NodeStore {
   #pendingCount = 0;
   #pendingBytes = 0;
   #retainedBytes = 0;
+  #refusedEvents = 0;
   #prunedAtMs: number;
 
   private constructor(clock: Clock, journal: NodeJournal, state: NodeState) {
@@ -87,6 +88,16 @@ export class NodeStore {
 
   get pendingEvents(): number {
     return this.#pendingCount;
+  }
+
+  /** Events that were refused since it was opened, by the quota or by the disk; those that are no events do not count. */
+  get refusedEvents(): number {
+    return this.#refusedEvents;
+  }
+
+  /** As many events wait for the hub as the quota allows. */
+  get outboxFull(): boolean {
+    return this.#pendingCount >= limits.outboxEventsMax || this.#pendingBytes >= limits.outboxBytesMax;
   }
 
   async commit(changes: readonly NodeChange[]): Promise<void> {
@@ -126,13 +137,15 @@ export class NodeStore {
           `an event of ${sizeBytes} bytes is above the limit of ${limits.reportValueBytesMax}`,
         ),
       );
-    if (this.#pendingCount >= limits.outboxEventsMax || this.#pendingBytes + sizeBytes > limits.outboxBytesMax)
+    if (this.#pendingCount >= limits.outboxEventsMax || this.#pendingBytes + sizeBytes > limits.outboxBytesMax) {
+      this.#refusedEvents += 1;
       return Promise.reject(
         new AppError(
           'E_OUTBOX_FULL',
           `${this.#pendingCount} events wait for the hub, which is the quota: try again once the hub was reached`,
         ),
       );
+    }
     this.#pendingCount += 1;
     this.#pendingBytes += sizeBytes;
     return new Promise((resolve, reject) => {
@@ -198,6 +211,7 @@ export class NodeStore {
         for (const waiting of group) {
           this.#pendingCount -= 1;
           this.#pendingBytes -= eventSizeBytes(waiting);
+          this.#refusedEvents += 1;
           waiting.reject(error);
         }
       }

@@ -7,6 +7,8 @@ import type { Reserve } from './reserved-journal.ts';
 export const RESERVE_BYTES = 8 * 1024 * 1024;
 /** So much must be free beside the reserve before it is made: else it would be spent again at once. */
 const FREE_BYTES_MIN = 2 * 1024 * 1024;
+/** For the log of the database, the control socket and files that are replaced as a whole. */
+const FREE_INODES_MIN = 8;
 const CHUNK_BYTES = 256 * 1024;
 
 export class ReserveFile implements Reserve {
@@ -27,10 +29,12 @@ export class ReserveFile implements Reserve {
   }
 
   async hold(): Promise<boolean> {
-    if ((await stat(this.path).catch(() => undefined))?.size === this.#bytes) return true;
     try {
-      const { bavail, bsize } = await statfs(this.#directory);
-      if (bavail * bsize < this.#bytes + FREE_BYTES_MIN) return false;
+      const held = (await stat(this.path).catch(() => undefined))?.size === this.#bytes;
+      const { bavail, bsize, files, ffree } = await statfs(this.#directory);
+      const room = bavail * bsize >= FREE_BYTES_MIN && (files === 0 || ffree >= FREE_INODES_MIN);
+      if (held) return room;
+      if (!room || bavail * bsize < this.#bytes + FREE_BYTES_MIN) return false;
       await this.#make();
       return true;
     } catch {

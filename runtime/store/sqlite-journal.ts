@@ -2,7 +2,7 @@
 import { AppError, asAppError } from '../../protocol/errors.ts';
 import {
   Database,
-  isDiskFull,
+  diskFaultOf,
   type Row,
   type Schema,
   type SqlValue,
@@ -91,7 +91,7 @@ export class SqliteJournal implements NodeJournal {
       journal.#opened = true;
       // A terminal starts on a full disk too. An unclean end is then not noticed, but for what the daily check finds.
       await journal.#setMeta('stop', 'running').catch((error: unknown) => {
-        if (!isDiskFull(error)) throw error;
+        if (diskFaultOf(error) !== 'full') throw error;
       });
     } catch (error) {
       await journal.close();
@@ -173,8 +173,11 @@ export class SqliteJournal implements NodeJournal {
     this.#read = undefined;
   }
 
-  faults(depth: 'quick' | 'full'): Promise<string[]> {
-    return this.#watched(this.#db.faults(depth));
+  /** What is wrong with the file; whoever listens for damage hears of it too, whoever asked. */
+  async faults(depth: 'quick' | 'full'): Promise<string[]> {
+    const faults = await this.#watched(this.#db.faults(depth));
+    if (faults.length > 0) this.#damaged(new AppError('E_STORE_DAMAGED', `the check of the store found: ${faults[0]}`));
+    return faults;
   }
 
   async load(): Promise<NodeState> {
@@ -202,13 +205,15 @@ export class SqliteJournal implements NodeJournal {
     try {
       return await work;
     } catch (error) {
-      if (error instanceof AppError && error.code === 'E_STORE_DAMAGED') {
-        const tell = this.#onDamage;
-        this.#onDamage = () => {};
-        tell(error);
-      }
+      if (error instanceof AppError && error.code === 'E_STORE_DAMAGED') this.#damaged(error);
       throw error;
     }
+  }
+
+  #damaged(error: AppError): void {
+    const tell = this.#onDamage;
+    this.#onDamage = () => {};
+    tell(error);
   }
 
   async #rowsToState(): Promise<NodeState> {

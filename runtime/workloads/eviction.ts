@@ -121,13 +121,16 @@ export interface EvictionCandidate {
   usage: PodUsage;
 }
 
-/** Whom to evict for that shortage; undefined when there is nobody who would free anything. */
+/** A pod that holds less is not what the node is short by: to end it would cost its service and bring nothing. */
+const GAIN_BYTES_MIN = 2 ** 20;
+
+/** Whom to evict for that shortage; undefined when there is nobody who would free anything worth it. */
 export function chooseVictim(
   candidates: readonly EvictionCandidate[],
   kind: PressureKind,
 ): EvictionCandidate | undefined {
   const standings = candidates
-    .filter(({ pod, usage }) => priorityOf(pod) < criticalPriority && usedOf(usage, kind) > 0)
+    .filter(({ pod, usage }) => priorityOf(pod) < criticalPriority && usedOf(usage, kind) >= GAIN_BYTES_MIN)
     .map((candidate) => {
       const used = usedOf(candidate.usage, kind);
       const asked = requestOf(candidate.pod, kind);

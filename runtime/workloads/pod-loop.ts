@@ -120,6 +120,8 @@ export class PodLoop {
   #unsaved = false;
   /** Steps that failed one after the other. */
   #failures = 0;
+  /** Attempts to store the record that failed one after the other. */
+  #storeFailures = 0;
   #lastStatus = '';
 
   constructor(
@@ -350,21 +352,23 @@ export class PodLoop {
     }
     if (cameBack(decision, this.containers)) this.surroundings.cameBack(this.uid);
     if (decision.steps.length > 0) return 0;
-    const stored = await this.#storePending();
+    await this.#storePending();
     const { wakeAtMs } = decision;
     const pauseMs = wakeAtMs === undefined ? undefined : Math.max(1, wakeAtMs - this.env.clock.monotonic());
-    return stored ? pauseMs : Math.min(pauseMs ?? Number.POSITIVE_INFINITY, this.config.stepRetryMs);
+    if (this.#storeFailures === 0) return pauseMs;
+    const { stepRetryMs, stepRetryMaxMs } = this.config;
+    const retryMs = Math.min(stepRetryMs * 2 ** (this.#storeFailures - 1), stepRetryMaxMs);
+    return Math.min(pauseMs ?? Number.POSITIVE_INFINITY, retryMs);
   }
 
-  /** False while the store does not take the record. What needs it durable saves by itself and fails. */
-  async #storePending(): Promise<boolean> {
-    if (!this.#unsaved || this.record === undefined || this.ended !== undefined) return true;
+  /** While the store does not take the record, it is tried again. What needs it durable saves by itself and fails. */
+  async #storePending(): Promise<void> {
+    if (!this.#unsaved || this.record === undefined || this.ended !== undefined) return;
     try {
       await this.#store();
-      return true;
     } catch (error) {
-      this.env.log.warn('pod record not stored', { err: error });
-      return false;
+      this.#storeFailures += 1;
+      this.env.log.warn('pod record not stored', { err: error, failures: this.#storeFailures });
     }
   }
 
@@ -372,6 +376,7 @@ export class PodLoop {
     this.#unsaved = true;
     await this.ports.records.save(this.record!);
     this.#unsaved = false;
+    this.#storeFailures = 0;
   }
 
   #tellStatus(record: PodRecord): void {

@@ -37,6 +37,10 @@ const COMMAND_MS = 60_000;
 export class House {
   readonly directory: string;
   readonly terminals = new Map<string, Terminal>();
+  /** Closed once every process has ended, before the folder is removed: disks that are mounted in it. */
+  readonly mounts: { close(): void }[] = [];
+  /** Added to the environment of hub and runtimes that are started from now on, a shifted clock for example. */
+  environment: NodeJS.ProcessEnv = {};
   hub: Child | undefined;
   #port = 0;
   /** The command that starts a runtime. */
@@ -72,7 +76,7 @@ export class House {
       '127.0.0.1:0',
     ];
     const before = this.hub?.output().length ?? 0;
-    const hub = new Child('hub', [...command, ...flags], this.path('hub.log'));
+    const hub = new Child('hub', [...command, ...flags], this.path('hub.log'), this.#env());
     this.hub = hub;
     await this.waitFor('the hub to listen', () => {
       if (!hub.running) throw new Error(`the hub ended: ${hub.output().slice(before)}`);
@@ -102,7 +106,7 @@ export class House {
     const dataDir = this.path('nodes', name);
     await mkdir(this.path('nodes'), { recursive: true });
     const command = [...this.#runtime, '--data-dir', dataDir, '--pod-network', 'none', ...flags];
-    const terminal = { name, dataDir, child: new Child(name, command, this.path(`${name}.log`)) };
+    const terminal = { name, dataDir, child: new Child(name, command, this.path(`${name}.log`), this.#env()) };
     this.terminals.set(name, terminal);
     return terminal;
   }
@@ -167,7 +171,12 @@ export class House {
     await Promise.all([...this.terminals.values()].map(({ child }) => child.stop()));
     await this.hub?.stop();
     for (const pid of await this.podPids()) killGroup(pid);
+    for (const mount of this.mounts.splice(0)) mount.close();
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  #env(): NodeJS.ProcessEnv {
+    return { ...process.env, ...this.environment };
   }
 
   /** Every live process whose home lies in this house: pods, also of runtimes that were killed. */

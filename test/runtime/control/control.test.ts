@@ -41,7 +41,11 @@ async function open(members: Partial<Controls> = {}) {
     pods: () => [snapshot('u1', 'gate-1'), snapshot('u2', 'gate-2'), snapshot('u3', 'lamp')],
     restart: async (uid) => restarted.push(uid) > 0,
     logFile: (uid, container) => join(dataDir, `${uid}-${container}.log`),
-    database: async () => ({ faults: [], timeFloorMs: 5 }),
+    database: async () => ({
+      faults: [],
+      timeFloorMs: 5,
+      wear: { hours: [], total: { bytes: 0, commits: 0 }, hoursTotal: 0 },
+    }),
     ...members,
   };
   const server = await ControlServer.open(env, controlSocketPath(dataDir), controls);
@@ -53,7 +57,11 @@ test('the socket is for its owner alone, and gone after an orderly stop', async 
   const { dataDir, server } = await open();
   const path = controlSocketPath(dataDir);
   expect(statSync(path).mode & 0o777).toBe(0o600);
-  expect(await askRuntime(dataDir, { kind: 'database' })).toEqual({ faults: [], timeFloorMs: 5 });
+  expect(await askRuntime(dataDir, { kind: 'database' })).toMatchObject({
+    faults: [],
+    timeFloorMs: 5,
+    wear: { hoursTotal: 0 },
+  });
   await server.close();
   expect(existsSync(path)).toBe(false);
   await expect(askRuntime(dataDir, { kind: 'pods' })).rejects.toMatchObject({ code: 'E_LINK_UNREACHABLE' });

@@ -37,7 +37,7 @@ it('the reserve goes to essential records, once, and not to events', async () =>
       },
       hold: async () => disk.room,
     },
-    isFull: () => true,
+    faultOf: (error) => (error instanceof AppError ? 'full' : undefined),
   });
   await expect(journal.commit([event])).rejects.toMatchObject({ code: 'E_OUTBOX_FULL' });
   expect(disk.held).toBe(true);
@@ -82,10 +82,11 @@ it.skipIf(!mayMount())(
       filled: 'ENOSPC',
       event: 'E_OUTBOX_FULL',
       record: 'ok',
-      spent: true,
-      eventWhileSpent: 'E_OUTBOX_FULL',
+      fault: 'full',
+      eventWhileFull: 'E_OUTBOX_FULL',
       recovered: true,
       eventAfter: 'ok',
+      refused: 2,
       kept: 1,
     });
   },

@@ -5,7 +5,7 @@ import { AppError } from '../../../protocol/errors.ts';
 import { systemClock } from '../../../protocol/node/clock.ts';
 import { createLog } from '../../../protocol/node/log.ts';
 import { systemRandom } from '../../../protocol/node/random.ts';
-import { isDiskFull } from '../../../protocol/node/sqlite.ts';
+import { diskFaultOf } from '../../../protocol/node/sqlite.ts';
 import { NodeStore } from '../../../runtime/store/node-store.ts';
 import { openStore } from '../../../runtime/store/recovery.ts';
 import { ReserveFile } from '../../../runtime/store/reserve-file.ts';
@@ -25,7 +25,7 @@ async function open() {
   const journal = new ReservedJournal(env, {
     journal: await openStore(env, directory, undefined),
     reserve,
-    isFull: isDiskFull,
+    faultOf: diskFaultOf,
   });
   return { reserve, journal, store: await NodeStore.open(env.clock, journal) };
 }
@@ -44,16 +44,17 @@ try {
 const event = () => store.append({ type: 'ticket', data: 'x'.repeat(8_000) });
 result.event = await outcome(event());
 result.record = await outcome(store.podRecords().save(exampleRecord('uid-1')));
-result.spent = journal.spent;
-result.eventWhileSpent = await outcome(event());
+result.fault = journal.fault;
+result.eventWhileFull = await outcome(event());
 rmSync(ballast);
 const stop = new AbortController();
 const running = journal.run(stop.signal);
-for (let n = 0; n < 100 && journal.spent; n += 1) await systemClock.sleep(20);
+for (let n = 0; n < 100 && journal.fault !== undefined; n += 1) await systemClock.sleep(20);
 stop.abort();
 await running;
-result.recovered = !journal.spent;
+result.recovered = journal.fault === undefined;
 result.eventAfter = await outcome(event());
+result.refused = store.refusedEvents;
 await store.close();
 const again = await open();
 result.kept = again.store.state.pods.size;

@@ -7,14 +7,16 @@ import type { Env } from '../../../protocol/env.ts';
 import { systemClock } from '../../../protocol/node/clock.ts';
 import { createLog } from '../../../protocol/node/log.ts';
 import { systemRandom } from '../../../protocol/node/random.ts';
-import { FlashWear, parseWear } from '../../../runtime/store/flash-wear.ts';
+import { FlashWear, parseWear, WearWatch } from '../../../runtime/store/flash-wear.ts';
 import { upkeepOf } from '../../../runtime/store/good-copy.ts';
 import { openStore, storeFiles } from '../../../runtime/store/recovery.ts';
 import { SqliteJournal } from '../../../runtime/store/sqlite-journal.ts';
 import { careForStore, dueCare, type Upkeep } from '../../../runtime/store/store-care.ts';
 import { exampleRecord } from '../../contract/pod-records.ts';
+import { MovedClock } from '../../house/moved-clock.ts';
 
-const DAY_MS = 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const env: Env = { clock: systemClock, random: systemRandom, log: createLog('silent') };
 let directory: string;
 beforeEach(async () => {
@@ -98,12 +100,52 @@ it('faults that a check finds end it as damage, and nothing is copied over the g
 
 it('wear is the last 24 hours of running and everything, over restarts, and says when it is much', () => {
   let wear = new FlashWear();
-  for (let hour = 1; hour <= 30; hour += 1) wear.hourPassed({ bytes: hour * 1_000_000, commits: hour * 10 });
+  for (let hour = 1; hour <= 30; hour += 1) wear.count({ bytes: hour * 1_000_000, commits: hour * 10 }, HOUR_MS);
   expect(wear.day).toEqual({ bytes: 24_000_000, commits: 240 });
   wear = new FlashWear(parseWear(JSON.stringify(wear.record)));
-  wear.hourPassed({ bytes: 600_000_000, commits: 1 });
+  wear.count({ bytes: 600_000_000, commits: 1 }, HOUR_MS);
   expect(wear.record.total).toEqual({ bytes: 630_000_000, commits: 301 });
   expect(wear.condition('2026-01-01T00:00:00Z')).toMatchObject({ type: 'FlashWear', status: 'True' });
+  expect(wear.record.hoursTotal).toBe(31);
   for (const spoilt of [undefined, '', '{}', '{"hours":[{}],"total":{},"hoursTotal":1}'])
     expect(parseWear(spoilt)).toBeUndefined();
+});
+
+it('wear of a terminal that has power for half an hour at a time is counted too, whether it is stopped or cut', async () => {
+  const clock = new MovedClock();
+  let kept: string | undefined;
+  /** One life of half an hour that writes a megabyte every ten minutes. */
+  const live = async (end: 'stop' | 'cut') => {
+    let bytes = 0;
+    const atCut = { kept };
+    const watch = new WearWatch(
+      { ...env, clock },
+      {
+        kept,
+        counters: async () => ({ bytes, commits: bytes / 100_000 }),
+        keep: async (record) => {
+          kept = record;
+        },
+        tell: () => {},
+      },
+    );
+    const stop = new AbortController();
+    const running = watch.run(stop.signal);
+    for (let minute = 10; minute <= 30; minute += 10) {
+      await systemClock.sleep(1);
+      bytes += 1_000_000;
+      clock.pass(10 * 60_000);
+      await systemClock.sleep(1);
+      atCut.kept = kept;
+    }
+    stop.abort();
+    await running;
+    if (end === 'cut') kept = atCut.kept;
+  };
+  for (let day = 0; day < 5; day += 1) await live('stop');
+  expect(parseWear(kept)).toMatchObject({ hoursTotal: 2, total: { bytes: 15_000_000, commits: 150 } });
+  for (let day = 0; day < 4; day += 1) await live('cut');
+  const { total, hoursTotal } = parseWear(kept)!;
+  expect(hoursTotal).toBeGreaterThanOrEqual(3);
+  expect(total.bytes).toBeGreaterThanOrEqual(15_000_000 + 4 * 2_000_000);
 });

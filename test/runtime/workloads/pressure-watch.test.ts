@@ -16,7 +16,7 @@ function watch(options: { imagesFree: boolean }) {
   const evicted = new Set<string>();
   const pods = ['u1', 'u2'].map((uid) => {
     const pod = { metadata: { name: uid }, spec: { containers: [{ name: 'main' }] } } as unknown as Pod;
-    gauges.use.set(uid, { memoryBytes: 1, diskBytes: uid === 'u1' ? 10 : 20 });
+    gauges.use.set(uid, { memoryBytes: 1, diskBytes: (uid === 'u1' ? 10 : 20) * 2 ** 20 });
     return { uid, pod, instances: [] };
   });
   let leaving = 0;
