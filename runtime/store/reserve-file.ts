@@ -1,5 +1,5 @@
-/** The reserve as a file of zeros that really occupies the disk. */
-import { open, rename, rm, stat, statfs } from 'node:fs/promises';
+/** The reserve: a file of zeros that really occupies the disk, and a few without a byte that occupy inodes. */
+import { open, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Reserve } from './reserved-journal.ts';
 
@@ -9,6 +9,8 @@ export const RESERVE_BYTES = 8 * 1024 * 1024;
 const FREE_BYTES_MIN = 2 * 1024 * 1024;
 /** For the log of the database, the control socket and files that are replaced as a whole. */
 const FREE_INODES_MIN = 8;
+/** The log of the database, the control socket, the local API's, and one for a file that is being replaced. */
+const INODES = 4;
 const CHUNK_BYTES = 256 * 1024;
 
 export class ReserveFile implements Reserve {
@@ -25,7 +27,7 @@ export class ReserveFile implements Reserve {
   }
 
   async release(): Promise<void> {
-    await rm(this.path, { force: true });
+    for (const path of [this.path, ...this.#inodes]) await rm(path, { force: true });
   }
 
   async hold(): Promise<boolean> {
@@ -53,6 +55,11 @@ export class ReserveFile implements Reserve {
     } finally {
       await file.close();
     }
+    for (const path of this.#inodes) await writeFile(path, '', { mode: 0o600 });
     await rename(`${this.path}.new`, this.path);
+  }
+
+  get #inodes(): string[] {
+    return Array.from({ length: INODES - 1 }, (_, index) => `${this.path}.${index + 1}`);
   }
 }
