@@ -100,7 +100,7 @@ export class ImageStore implements Images {
   /** Does nothing while something is being fetched: it could not tell what that will need. */
   async collect(inUse: ReadonlySet<string>): Promise<void> {
     if (!this.#images.idle) return;
-    const { complete, roots, blobs, partial } = this.#directories;
+    const { complete, blobs, partial } = this.#directories;
     const kept: Complete[] = [];
     for (const name of await readdir(complete)) {
       const record = parseComplete(await readIfPresent(join(complete, name)));
@@ -109,7 +109,7 @@ export class ImageStore implements Images {
     }
     // The words go first, durably: a root that is half removed must not look whole after a power cut.
     await syncDirectory(complete);
-    await keepOnly(roots, new Set(kept.map(({ manifest }) => digestHex(manifest))));
+    await this.#dropRoots(new Set(kept.map(({ manifest }) => digestHex(manifest))));
     await keepOnly(blobs, new Set(kept.flatMap((record) => record.blobs.map(digestHex))));
     await keepOnly(partial, new Set());
   }
@@ -186,6 +186,17 @@ export class ImageStore implements Images {
       if ((await stat(path).catch(() => undefined)) !== undefined) return;
       await download(this.#env, { source, destinations, limits }, { digest, bytes, path, partialPath }, own);
     });
+  }
+
+  /** A root loses its name, durably, before the first file of it: half of one under its name would pass for whole. */
+  async #dropRoots(wanted: ReadonlySet<string>): Promise<void> {
+    const { roots } = this.#directories;
+    const dropped = (await readdir(roots)).filter((name) => !wanted.has(name));
+    if (dropped.length === 0) return;
+    const suffix = randomHex(this.#env.random, 4);
+    for (const name of dropped) await rename(join(roots, name), join(roots, `${name}.${suffix}`));
+    await syncDirectory(roots);
+    for (const name of dropped) await rm(join(roots, `${name}.${suffix}`), { recursive: true, force: true });
   }
 
   #place(directory: 'blobs' | 'partial' | 'roots', digest: string): string {

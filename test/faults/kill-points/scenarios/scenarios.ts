@@ -1,10 +1,12 @@
 /** All that is cut. */
 import type { Scenario } from '../scenario.ts';
+import { hubFiles } from './hub-files.ts';
 import { hubRecords } from './hub-records.ts';
 import { runtimeIdentity } from './runtime-identity.ts';
+import { runtimeImages } from './runtime-images.ts';
 import { runtimeRecords } from './runtime-records.ts';
 
-export const scenarios: readonly Scenario[] = [runtimeRecords, runtimeIdentity, hubRecords];
+export const scenarios: readonly Scenario[] = [runtimeRecords, runtimeIdentity, runtimeImages, hubRecords, hubFiles];
 
 /** Throws for a name that nothing has. */
 export function scenarioOf(name: string): Scenario {
