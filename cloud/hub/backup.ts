@@ -22,9 +22,30 @@ const CONTENTS = ['pki', 'blobs/sha256', 'listen-port'];
 /** Nothing else is taken out of an archive. */
 const ALLOWED = /^(hub\.db|listen-port|pki\/[\w.-]+|blobs\/sha256\/[0-9a-f]{64})$/;
 
+/** There while a directory is being restored: what is in it is no hub yet. */
+const MARKER = 'restoring';
+/** What `mkdtemp` makes of it holds the copy of the database while a backup is read. */
+const SCRATCH = 'backup-';
+
+/**
+ * Before the hub in `dataDir` starts: drops what a backup left that was cut off.
+ * Errors: `E_STORE_FAILED` where a restore was cut off, for half a hub would shut out its terminals or forget what they
+ * told it.
+ */
+export async function expectWholeHub(dataDir: string): Promise<void> {
+  const names = await readdir(dataDir);
+  if (names.includes(MARKER))
+    throw new AppError(
+      'E_STORE_FAILED',
+      `the restore into ${dataDir} was cut off: run "stile hub restore" again, with this directory`,
+    );
+  for (const name of names)
+    if (name.startsWith(SCRATCH)) await rm(join(dataDir, name), { recursive: true, force: true });
+}
+
 /** A tar stream of the hub in `dataDir`, whose open database is `database`. */
 export async function backup(dataDir: string, database: Database): Promise<NodeJS.ReadableStream> {
-  const scratch = await mkdtemp(join(dataDir, 'backup-'));
+  const scratch = await mkdtemp(join(dataDir, SCRATCH));
   const copy = join(scratch, DATABASE);
   try {
     await database.copyTo(copy);
@@ -51,23 +72,36 @@ export async function restoreFile(random: Random, file: string, dataDir: string)
 }
 
 /**
- * Makes a new data directory of a backup's tar stream, under a new incarnation.
- * Errors: `E_INPUT_INVALID` for a directory that holds something, or an archive that is no backup.
+ * Makes a new data directory of a backup's tar stream, under a new incarnation. A directory in which a restore was cut
+ * off is begun anew. Errors: `E_INPUT_INVALID` for a directory that holds something else, or an archive that is no backup.
  */
 export async function restore(random: Random, archive: Readable, dataDir: string): Promise<string> {
   const directory = resolve(dataDir);
   await privateDirectory(directory);
-  if ((await readdir(directory)).length > 0)
+  const names = await readdir(directory);
+  // The marker's own draft can be all that a cut left.
+  if (!names.includes(MARKER) && names.some((name) => !name.startsWith(`${MARKER}.`)))
     throw new AppError('E_INPUT_INVALID', `${directory} is not empty: a hub is restored into a directory of its own`);
+  const marker = join(directory, MARKER);
+  await writeDurably(marker, 'A restore is under way, or was cut off. Run it again.\n');
+  await emptyButMarker(directory);
   try {
     await unpack(archive, directory);
   } catch (error) {
-    // Half a hub must not be started by mistake.
-    for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true, force: true });
+    await emptyButMarker(directory);
+    await rm(marker, { force: true });
     throw asAppError(error, 'E_INPUT_INVALID', 'this is no backup of a hub');
   }
   await syncDirectory(directory);
-  return renew(random, join(directory, DATABASE));
+  const incarnation = await renew(random, join(directory, DATABASE));
+  await rm(marker);
+  await syncDirectory(directory);
+  return incarnation;
+}
+
+async function emptyButMarker(directory: string): Promise<void> {
+  for (const name of await readdir(directory))
+    if (name !== MARKER) await rm(join(directory, name), { recursive: true, force: true });
 }
 
 async function unpack(archive: Readable, directory: string): Promise<void> {

@@ -26,6 +26,7 @@ import { SqliteImageTags } from '../images/image-tags.ts';
 import { ImageStore } from '../images/store.ts';
 import { SqliteStore } from '../store/sqlite.ts';
 import { type Address, formatAddress, isWildcard, parseAddress } from './address.ts';
+import { expectWholeHub } from './backup.ts';
 import { backupEndpoint } from './backup-endpoint.ts';
 import { eventEndpoint } from './event-endpoint.ts';
 import { Hub } from './hub.ts';
@@ -87,6 +88,7 @@ export async function openHub(
   const listen = parseAddress(options.listen, '--listen');
   const advertised = options.advertise.map((text) => parseAddress(text, '--advertise'));
   await privateDirectory(dataDir);
+  await expectWholeHub(dataDir);
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const closer of closers.reverse()) await closer();

@@ -14,7 +14,7 @@
 import { copyFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Env, randomHex } from '../../protocol/env.ts';
-import { AppError, codeOf } from '../../protocol/errors.ts';
+import { type AppError, codeOf } from '../../protocol/errors.ts';
 import type { Condition, Json } from '../../protocol/kubernetes.ts';
 import { readIfPresent, syncDirectory, syncFile, writeDurably } from '../../protocol/node/durable-file.ts';
 import { type Recovery, SqliteJournal } from './sqlite-journal.ts';
@@ -72,33 +72,40 @@ interface Suspicion {
  */
 export async function openStore(env: Env, dataDir: string, node: string | undefined): Promise<SqliteJournal> {
   const files = storeFiles(dataDir);
-  const suspicion = await readSuspicion(files);
+  const known = await readSuspicion(files);
   const expected = node !== undefined || (await sizeOf(files.good)) > 0;
   const present = (await sizeOf(files.live)) > 0;
-  const epoch = randomHex(env.random, 16);
+  // Before it is opened: that makes an empty one, which after a cut nobody would know from the one that was lost.
+  const suspicion =
+    known === undefined && expected && !present
+      ? await suspect(env, files, `${files.live} is missing or empty`)
+      : known;
   // Opened first in any case: that is how another process on this directory is noticed before anything is moved.
-  const opened = await openOrDamage(files.live, epoch);
+  const opened = await openOrDamage(files.live, randomHex(env.random, 16));
   if (opened instanceof SqliteJournal) {
     if (suspicion?.epoch === opened.epoch) await forget(files, dataDir);
-    if (suspicion?.epoch === opened.epoch || (suspicion === undefined && (present || !expected))) return opened;
+    if (suspicion === undefined || suspicion.epoch === opened.epoch) return opened;
     await opened.close();
   }
-  const reason = opened instanceof AppError ? opened.message : `${files.live} is missing or empty`;
-  const next = suspicion ?? { epoch, reason, timeMs: Math.max(0, Math.floor(env.clock.now())) };
-  if (suspicion === undefined) await writeDurably(files.suspect, JSON.stringify(next));
+  const next = suspicion ?? (await suspect(env, files, (opened as AppError).message));
   const recovery = await replace(files, { dataDir, next, present, node });
   env.log.error('store given up', { reason: recovery.reason, message: recovery.message });
   await forget(files, dataDir);
-  return SqliteJournal.open(files.live, epoch);
+  return SqliteJournal.open(files.live, next.epoch);
 }
 
 /** Marks the store as damaged, for the next start to give it up. Resolves when that is durable. */
 export async function suspectStore(env: Env, dataDir: string, reason: string): Promise<void> {
   const files = storeFiles(dataDir);
-  if ((await readSuspicion(files)) !== undefined) return;
+  if ((await readSuspicion(files)) === undefined) await suspect(env, files, reason);
+}
+
+/** The epoch is of no store that there is: the one that has it is the one that was put in the place. */
+async function suspect(env: Env, files: StoreFiles, reason: string): Promise<Suspicion> {
   const timeMs = Math.max(0, Math.floor(env.clock.now()));
   const suspicion: Suspicion = { epoch: randomHex(env.random, 16), reason, timeMs };
   await writeDurably(files.suspect, JSON.stringify(suspicion));
+  return suspicion;
 }
 
 interface Replacement {

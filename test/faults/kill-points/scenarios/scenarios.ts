@@ -1,12 +1,22 @@
 /** All that is cut. */
 import type { Scenario } from '../scenario.ts';
+import { hubBackup } from './hub-backup.ts';
 import { hubFiles } from './hub-files.ts';
 import { hubRecords } from './hub-records.ts';
 import { runtimeIdentity } from './runtime-identity.ts';
 import { runtimeImages } from './runtime-images.ts';
 import { runtimeRecords } from './runtime-records.ts';
+import { runtimeRecovery } from './runtime-recovery.ts';
 
-export const scenarios: readonly Scenario[] = [runtimeRecords, runtimeIdentity, runtimeImages, hubRecords, hubFiles];
+export const scenarios: readonly Scenario[] = [
+  runtimeRecords,
+  runtimeIdentity,
+  runtimeImages,
+  runtimeRecovery,
+  hubRecords,
+  hubFiles,
+  hubBackup,
+];
 
 /** Throws for a name that nothing has. */
 export function scenarioOf(name: string): Scenario {
