@@ -3,6 +3,7 @@ import type { Scenario } from '../scenario.ts';
 import { hubBackup } from './hub-backup.ts';
 import { hubFiles } from './hub-files.ts';
 import { hubRecords } from './hub-records.ts';
+import { migrations } from './migration.ts';
 import { runtimeIdentity } from './runtime-identity.ts';
 import { runtimeImages } from './runtime-images.ts';
 import { runtimeRecords } from './runtime-records.ts';
@@ -16,6 +17,7 @@ export const scenarios: readonly Scenario[] = [
   hubRecords,
   hubFiles,
   hubBackup,
+  ...migrations,
 ];
 
 /** Throws for a name that nothing has. */
