@@ -13,7 +13,7 @@ import { lookAt } from './look.ts';
 import { compileRecorder, missingCompiler, type Recorded, record, scratchFolder } from './recorder.ts';
 import { scenarios } from './scenarios/scenarios.ts';
 
-const POINTS = 300;
+const POINTS = 250;
 const SEED = '1';
 const driver = fileURLToPath(new URL('drive.ts', import.meta.url));
 const missing = missingCompiler();

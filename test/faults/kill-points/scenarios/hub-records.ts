@@ -128,7 +128,7 @@ class Life {
     const epoch = `${node}-epoch-${round < ROUNDS / 2 ? 1 : 2}`;
     const first = (this.#watermarks.get(epoch) ?? 0) + 1;
     const count = random.integer(1, 5);
-    const items = Array.from({ length: count }, (_, index) => reported(node, first + index));
+    const items = Array.from({ length: count }, (_, index) => reported(node, epoch, first + index));
     const watermark = first + count - 1;
     this.#watermarks.set(epoch, watermark);
     const reports = new NodeReports(env, this.#parts.store, this.#parts.journal);
@@ -222,7 +222,7 @@ async function verifyReports(
   expect(rows.length === (watermark ?? 0), `${lane} is ${watermark}, and ${rows.length} events are there`);
   const { items } = await store.list(eventKind);
   for (const [index, { seq, data }] of rows.entries()) {
-    const wanted = reported(node, index + 1);
+    const wanted = reported(node, epoch, index + 1);
     expect(seq === index + 1 && data === JSON.stringify(wanted.data), `${lane} has another event ${index + 1}`);
     if (wanted.type !== 'kubernetes.event') continue;
     const name = `${node}.${epoch.slice(0, 8)}${(seq as number).toString(16)}`;
@@ -233,9 +233,15 @@ async function verifyReports(
   expect((watermark ?? 0) <= most, `${lane} is ${watermark}, which was never asked for`);
 }
 
-function reported(node: string, seq: number): EventItem {
+/** Named by the app, and not again under another epoch: then it would be taken for the same. */
+function reported(node: string, epoch: string, seq: number): EventItem {
   if (seq % 3 !== 0)
-    return { type: 'ticket', timeMs: seq, id: `t-${seq}`, data: { seq, text: `ticket ${seq} `.repeat(seq % 7) } };
+    return {
+      type: 'ticket',
+      timeMs: seq,
+      id: `${epoch}-${seq}`,
+      data: { seq, text: `ticket ${seq} `.repeat(seq % 7) },
+    };
   const about = { apiVersion: 'v1', kind: 'Node', namespace: '', name: node, uid: node };
   return {
     type: 'kubernetes.event',
