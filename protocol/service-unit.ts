@@ -14,6 +14,8 @@ export interface ServiceUnit {
   user?: string;
   /** Whose children outlive a crash of the service, or go with it. */
   children: 'outlive' | 'end';
+  /** It runs containers, and needs the mounts of the machine for it instead of some of its own. */
+  containers?: true;
   /** Between SIGTERM and SIGKILL. */
   stopSeconds: number;
   /** Present: the service says READY and sends signs of life through systemd-notify; silent for so long, it is restarted. */
@@ -58,15 +60,26 @@ function serviceSection(unit: ServiceUnit): string[] {
     `LimitNOFILE=${FILES_MAX}`,
     'UMask=0077',
     'NoNewPrivileges=yes',
+    ...mountLines(unit),
+    'LockPersonality=yes',
+    '# Not MemoryDenyWriteExecute: the engine compiles at run time.',
+    ...(unit.children === 'outlive' ? terminalLines : hubLines),
+  ];
+}
+
+function mountLines({ containers, dataDir }: ServiceUnit): string[] {
+  if (containers)
+    return [
+      '# Containers: network namespaces outlive the service only among the mounts of the machine. So not ProtectSystem,',
+      '# PrivateTmp, ProtectKernelModules, ProtectKernelLogs; and not ProtectHostname, for containers have names.',
+    ];
+  return [
     'ProtectSystem=strict',
-    `ReadWritePaths=${quoted(unit.dataDir)}`,
+    `ReadWritePaths=${quoted(dataDir)}`,
     'PrivateTmp=yes',
     'ProtectKernelModules=yes',
     'ProtectKernelLogs=yes',
     'ProtectHostname=yes',
-    'LockPersonality=yes',
-    '# Not MemoryDenyWriteExecute: the engine compiles at run time.',
-    ...(unit.children === 'outlive' ? terminalLines : hubLines),
   ];
 }
 

@@ -24,6 +24,8 @@ export interface InstallArguments {
   /** Of an image that is being built. */
   root?: string;
   dryRun: boolean;
+  /** Pods of class oci are to run. */
+  containers: boolean;
   /** What the service is started with besides the data directory. */
   passed: string[];
 }
@@ -46,7 +48,8 @@ On the spot, with or without the hub:
 
 As a service of systemd:
 
-  stile-runtime install --data-dir DIR [--hub URL --token-file F] [--name N] [--user U] [--dry-run] [--root IMAGE]
+  stile-runtime install --data-dir DIR [--hub URL --token-file F] [--name N] [--user U]
+                        [--containers [--pod-network N]] [--dry-run] [--root IMAGE]
   stile-runtime uninstall [--root IMAGE]
 `;
 
@@ -120,7 +123,7 @@ function parseCheck(args: string[]): CheckArguments | 'help' {
 }
 
 /** Written into the unit, in this order. */
-const passedOn = ['hub', 'token-file', 'name', 'log-level'] as const;
+const passedOn = ['hub', 'token-file', 'name', 'pod-network', 'log-level'] as const;
 
 function parseInstall(args: string[]): InstallArguments | 'help' {
   const { values, positionals } = parsed(args, {
@@ -132,6 +135,8 @@ function parseInstall(args: string[]): InstallArguments | 'help' {
     user: { type: 'string' },
     root: { type: 'string' },
     'dry-run': { type: 'boolean' },
+    containers: { type: 'boolean' },
+    'pod-network': { type: 'string' },
   });
   if (values.help) return 'help';
   if (positionals.length > 0) throw usageError(`install takes no ${positionals.join(' ')}`);
@@ -141,7 +146,9 @@ function parseInstall(args: string[]): InstallArguments | 'help' {
     throw usageError(`--token-file takes an absolute path here, not ${tokenFile}`);
   const passed = passedOn.flatMap((name) => (values[name] === undefined ? [] : [`--${name}`, String(values[name])]));
   const dryRun = values['dry-run'] === true;
-  return { dataDir: dataDirOf(values), dryRun, passed, ...textsOf(values, ['user', 'root']) };
+  const containers = values.containers === true;
+  if (containers && values.user !== undefined) throw usageError('--containers needs root: leave --user out');
+  return { dataDir: dataDirOf(values), dryRun, containers, passed, ...textsOf(values, ['user', 'root']) };
 }
 
 function textsOf<Name extends string>(values: Record<string, unknown>, names: Name[]): { [N in Name]?: string } {

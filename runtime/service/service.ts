@@ -28,6 +28,7 @@ export async function install(options: InstallArguments): Promise<void> {
     dataDir,
     ...(user === undefined ? {} : { user }),
     children: 'outlive',
+    ...(options.containers ? { containers: true as const } : {}),
     stopSeconds: STOP_SECONDS,
     ...(await watchdogSeconds(root)),
   };

@@ -39,6 +39,12 @@ test('pods outlive a crash of the runtime, not of anything else; it never gives 
   expect(lines()).toContain('ReadWritePaths=/var/lib/stile');
 });
 
+test('a service that runs containers has the mounts and the name of the machine, and keeps the rest', () => {
+  const text = lines({ containers: true }).filter((line) => !line.startsWith('#'));
+  expect(text.join('\n')).not.toMatch(/Protect(System|Hostname|Kernel)|PrivateTmp|ReadWritePaths/);
+  expect(text).toEqual(expect.arrayContaining(['NoNewPrivileges=yes', 'LockPersonality=yes', 'Delegate=yes']));
+});
+
 test('a watchdog is only asked for where something can feed it', () => {
   expect(lines().join()).not.toMatch(/WatchdogSec|Type=notify/);
   expect(lines({ watchdogSeconds: 180 })).toEqual(expect.arrayContaining(['Type=notify', 'WatchdogSec=180']));
@@ -58,7 +64,8 @@ test('words that mean something to systemd are written so that they do not; othe
 
 test('systemd itself finds nothing wrong, where it is there to ask', async () => {
   const found = spawnSync('systemd-analyze', ['--version']).status === 0;
-  const texts = [serviceUnitText({ ...unit, watchdogSeconds: 60 }), serviceUnitText({ ...unit, children: 'end' })];
+  const changes: Partial<ServiceUnit>[] = [{ watchdogSeconds: 60 }, { children: 'end' }, { containers: true }];
+  const texts = changes.map((change) => serviceUnitText({ ...unit, ...change }));
   for (const [index, text] of texts.entries()) {
     const file = join(root, `stile-${index}.service`);
     await writeFile(file, text);

@@ -20,9 +20,14 @@ test('what is written is what is meant', () => {
     options: {
       dataDir: '/d',
       dryRun: false,
+      containers: false,
       user: 'stile',
       passed: ['--hub', 'https://h', '--token-file', '/t', '--name', 'n'],
     },
+  });
+  expect(parse('install --data-dir /d --containers --pod-network 10.9.0.0/16')).toEqual({
+    command: 'install',
+    options: { dataDir: '/d', dryRun: false, containers: true, passed: ['--pod-network', '10.9.0.0/16'] },
   });
   expect(parse('uninstall --root /image')).toEqual({ command: 'uninstall', options: { root: '/image' } });
   expect(parse('ctl --help')).toBe('help');
@@ -40,6 +45,7 @@ test.each([
   'check now --data-dir /d',
   'install --data-dir /d --token-file here',
   'install --token-file /t',
+  'install --data-dir /d --containers --user stile',
   'uninstall --data-dir /d',
 ])('%s is refused', (line) => {
   expect(() => parse(line)).toThrow(expect.objectContaining({ code: 'E_USAGE' }));

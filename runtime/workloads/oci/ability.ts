@@ -40,7 +40,8 @@ export function containersFault(facts: ContainerFacts, range: AddressRange): str
   if (facts.smallIp) return "busybox's ip has no network namespaces: install iproute2";
   if (facts.lacking.length > 0) return `stile-runtime was not given ${facts.lacking.join(' and ')}`;
   if (!facts.machineMounts) {
-    return 'stile-runtime has mounts of its own, in which network namespaces end with it (systemd: ProtectSystem and the like)';
+    const why = 'network namespaces would end with it (systemd: ProtectSystem and the like)';
+    return `stile-runtime has mounts of its own, and ${why}: install it with --containers`;
   }
   const missing = neededNamespaces.filter((name) => !facts.namespaces.includes(name));
   if (missing.length > 0) return `this kernel has no namespaces of kind ${missing.join(', ')}`;

@@ -59,10 +59,14 @@ export async function noContainers(): Promise<string | undefined> {
   return containersFault(await containerFacts(podDirectoriesDefaults.hostPath), testRange());
 }
 
-/** An image that is busybox, and `files` besides. */
+/** The data directory of a node whose image is busybox, and `files` besides. */
 export async function makeNodeDirectory(files: Record<string, string> = {}): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'stile-oci-'));
-  const image = join(directory, 'image');
+  await makeImage(join(directory, 'image'), files);
+  return directory;
+}
+
+export async function makeImage(image: string, files: Record<string, string> = {}): Promise<void> {
   await mkdir(join(image, 'bin'), { recursive: true });
   await copyFile(busybox, join(image, 'bin', 'busybox'));
   for (const name of applets) await symlink('busybox', join(image, 'bin', name));
@@ -71,7 +75,6 @@ export async function makeNodeDirectory(files: Record<string, string> = {}): Pro
     await writeFile(join(image, path), text);
   }
   for (const path of [image, join(image, 'bin'), join(image, 'bin', 'busybox')]) await chmod(path, 0o755);
-  return directory;
 }
 
 export function containerNode(
