@@ -49,11 +49,12 @@ const imagePath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const hostnameLengthMax = 63;
 
 /**
- * Cgroups are hidden from crun, for it does not start where version 1 and 2 are mixed, and has no business there.
- * Options of the mount, the place to mount at, then what to become.
+ * Options of the mount, the place to mount at, then what to become. Directories that crun makes on the way to a mount
+ * are for all users of the container, whatever the runtime's umask is. Cgroups are hidden from crun, for it does not
+ * start where version 1 and 2 are mixed, and has no business there.
  */
 const mountedScript =
-  'if [ -d /sys/fs/cgroup ]; then mount -t tmpfs -o ro none /sys/fs/cgroup || exit 125; fi; ' +
+  'umask 022; if [ -d /sys/fs/cgroup ]; then mount -t tmpfs -o ro none /sys/fs/cgroup || exit 125; fi; ' +
   'mount -t overlay -o "$1" overlay "$2" || exit 125; shift 2; exec "$@"';
 
 export class Bundles {

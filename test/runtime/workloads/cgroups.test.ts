@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { codeOf } from '../../../protocol/errors.ts';
 import { CgroupTree } from '../../../runtime/workloads/cgroups.ts';
+import { LegacyCgroupTree } from '../../../runtime/workloads/cgroups-v1.ts';
 import { SimCgroups } from '../../sim/cgroups.ts';
 import { examplePod, NodeUnderTest } from './node-under-test.ts';
 import { pause, until } from './real-world.ts';
@@ -50,6 +51,39 @@ describe.runIf(process.getuid?.() === 0)('as root, on a directory in place of a 
     const tree = await CgroupTree.open({ mount: await fakeMount('cpu memory pids'), controllers });
     const error = await tree.make('abc', { memoryBytes: mib, pids: 1 }).catch((caught) => caught);
     expect(codeOf(error)).toBe('E_POD_START');
+  });
+});
+
+describe.runIf(process.getuid?.() === 0)('version 1, as root, on directories in place of mounts', () => {
+  async function fakeMounts(): Promise<{ text: string; root: string }> {
+    const root = await mkdtemp(join(tmpdir(), 'stile-cgroups-'));
+    cleanups.push(() => rm(root, { recursive: true, force: true }));
+    const mounted = { memory: 'memory', 'cpu,cpuacct': 'cpu', pids: 'pids' };
+    for (const name of Object.values(mounted)) await mkdir(join(root, name, 'stile.slice', 'abc'), { recursive: true });
+    const lines = Object.entries(mounted).map(
+      ([options, name]) => `cgroup ${join(root, name)} cgroup rw,${options} 0 0`,
+    );
+    return { root, text: ['tmpfs /sys/fs/cgroup tmpfs rw 0 0', ...lines].join('\n') };
+  }
+
+  test('limits are written where the kernel wants them, swap only where it is counted', async () => {
+    const { root, text } = await fakeMounts();
+    const tree = await LegacyCgroupTree.open(text);
+    const names = ['memory/memory.limit_in_bytes', 'cpu/cpu.cfs_period_us', 'cpu/cpu.cfs_quota_us', 'cpu/cpu.shares'];
+    const files = [...names, 'pids/pids.max'].map((name) => join(root, name.replace('/', '/stile.slice/abc/')));
+    for (const file of files) await writeFile(file, '');
+    const groups = ['memory', 'cpu', 'pids'].map((name) => join(root, name, 'stile.slice', 'abc'));
+    expect(await tree!.make('abc', { memoryBytes: 64 * mib, cpuCores: 0.25, cpuWeight: 1, pids: 100 })).toEqual(groups);
+    const written = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+    expect(written).toEqual(['67108864', '100000', '25000', '2', '100']);
+    expect(await tree!.find('abc')).toEqual(groups);
+    expect(await tree!.find('other')).toBeUndefined();
+  });
+
+  test('where one controller is missing there is no tree at all', async () => {
+    const { text } = await fakeMounts();
+    expect(await LegacyCgroupTree.open(text.replace('rw,pids', 'rw,freezer'))).toBeUndefined();
+    expect(await LegacyCgroupTree.open('')).toBeUndefined();
   });
 });
 
