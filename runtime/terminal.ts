@@ -10,6 +10,7 @@ import { Scope, untilAborted } from '../protocol/scope.ts';
 import type { CertificateRenewal } from './link/certificate-renewal.ts';
 import { Link } from './link/link.ts';
 import type { NodeStore } from './store/node-store.ts';
+import { Twins } from './twins/twins.ts';
 import { ViewReader } from './view/desired-pods.ts';
 import type {
   Cgroups,
@@ -58,6 +59,7 @@ const KUBERNETES_EVENT = 'kubernetes.event';
 export class Terminal {
   readonly link: Link;
   readonly supervisor: Supervisor;
+  readonly twins: Twins;
   readonly #env: Env;
   readonly #config: TerminalConfig;
   readonly #view: ViewReader;
@@ -105,12 +107,15 @@ export class Terminal {
       output: this.#output(),
     };
     this.supervisor = new Supervisor(env, parts, config.supervisor);
+    const putState = (key: string, value: Json | undefined) => this.link.putState(key, value);
+    this.twins = new Twins(env, { nodeName: node }, { store, putState }, onFailure);
   }
 
   /** Brings back what ran, from local state alone, then looks for the hub. Resolves when pods are on their way. */
   async start(): Promise<void> {
     if (this.#view.desiredPods() !== undefined) await this.#endStrays();
     await this.supervisor.start();
+    await this.twins.start();
     this.#applyView();
     this.#tellNode();
     this.#scope.spawn((signal) => untilAborted(signal, () => this.#runLink(signal)));
@@ -119,6 +124,7 @@ export class Terminal {
   /** Says goodbye to the hub and, unless `keepPods`, ends the pods gracefully. */
   async stop(options: { keepPods: boolean }): Promise<void> {
     await this.supervisor.stop(options);
+    await this.twins.stop();
     await this.#scope.stop();
   }
 
@@ -181,8 +187,12 @@ export class Terminal {
 
   #applyView(): void {
     const { incarnation } = this.#view;
-    if (incarnation !== this.#incarnation) this.supervisor.tellAgain();
+    if (incarnation !== this.#incarnation) {
+      this.supervisor.tellAgain();
+      this.twins.tellAgain();
+    }
     this.#incarnation = incarnation;
+    this.twins.apply(this.#view.twins());
     const desired = this.#view.desiredPods();
     if (desired === undefined) return;
     if (this.#strays === 'gone') this.supervisor.apply(desired);

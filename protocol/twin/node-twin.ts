@@ -159,7 +159,7 @@ function withDesired(record: TwinRecord, { spec, status }: Twin): TwinRecord {
   const { contested: _, ...next } = record;
   // The hub's store was put back: its next version will be above ours.
   if (version < record.desired.version) return next;
-  const told: Section = { version, value: spec.desired, metadata: status?.desired.metadata ?? { '': 0 } };
+  const told: Section = { version, value: spec.desired ?? {}, metadata: status?.desired.metadata ?? { '': 0 } };
   if (version > record.desired.version || record.desired.version === 0) next.desired = told;
   else if (!sameJson(told.value, record.desired.value)) return { ...next, contested: true };
   const applied = status?.applied ?? 0;

@@ -4,6 +4,7 @@
  * they are read from the journal when they are sent.
  */
 import type { Json } from '../../protocol/kubernetes.ts';
+import type { TwinRecord } from '../../protocol/twin/node-twin.ts';
 import { applyViewChange, type Sections, type ViewChange } from '../../protocol/view-replica.ts';
 import type { PodRecord } from '../workloads/ports.ts';
 
@@ -29,6 +30,16 @@ export interface EpochEvents {
   acked: number;
 }
 
+/** What the sequences of twins go on from. */
+export interface TwinSequences {
+  /** The epoch in which it was noted; another one is a store that was put back. */
+  epoch: string;
+  /** No twin that is gone had a higher sequence. */
+  base: number;
+  /** Sequences may have been shown that are not durable. */
+  fast: boolean;
+}
+
 export interface NodeState {
   /** Random, new whenever the store is created or restored. */
   epoch: string;
@@ -36,6 +47,9 @@ export interface NodeState {
   incarnation: string;
   sections: Sections;
   pods: Map<string, PodRecord>;
+  /** By id. */
+  twins: Map<string, TwinRecord>;
+  twinSequences: TwinSequences;
   /** Oldest first, the current one last. */
   epochs: EpochEvents[];
   /** Wall-clock ms that the clock has certainly passed. */
@@ -53,7 +67,10 @@ export type NodeChange =
   /** Forgets the ids of events before `beforeMs`, and the oldest beyond `countMax`. */
   | { kind: 'event.ids'; beforeMs: number; countMax: number }
   | { kind: 'pod'; record: PodRecord }
-  | { kind: 'pod.gone'; uid: string };
+  | { kind: 'pod.gone'; uid: string }
+  | { kind: 'twin'; record: TwinRecord }
+  | { kind: 'twin.gone'; id: string }
+  | { kind: 'twin.sequences'; sequences: TwinSequences };
 
 export interface NodeJournal {
   /** The state as of the last durable change; a new epoch when the store is new. */
@@ -80,6 +97,8 @@ export function emptyState(epoch: string): NodeState {
     incarnation: '',
     sections: new Map(),
     pods: new Map(),
+    twins: new Map(),
+    twinSequences: { epoch: '', base: 0, fast: false },
     epochs: [{ epoch, floor: 1, last: 0, acked: 0 }],
     timeFloorMs: 0,
   };
@@ -111,6 +130,15 @@ export function applyChange(state: NodeState, change: NodeChange): void {
       break;
     case 'pod.gone':
       state.pods.delete(change.uid);
+      break;
+    case 'twin':
+      state.twins.set(change.record.id, change.record);
+      break;
+    case 'twin.gone':
+      state.twins.delete(change.id);
+      break;
+    case 'twin.sequences':
+      state.twinSequences = change.sequences;
       break;
     default:
       applyViewChange(state.sections, change);

@@ -1,8 +1,8 @@
 /**
  * A journal that still takes what a full disk must not lose. A reserve of bytes lies on the disk; when a commit finds
  * no room, the reserve is given up for records of pods, acknowledgements and small changes of the view. Events of
- * apps and whole new views are refused until the reserve is back, so that they do not eat it. On a disk that cannot be
- * written at all everything is tried, fails, and says why.
+ * apps, writes of twins and whole new views are refused until the reserve is back, so that they do not eat it. On a
+ * disk that cannot be written at all everything is tried, fails, and says why.
  *
  *   sound --no room--> full --room again beside the reserve--> sound
  *   sound --write fails--> unwritable --a write succeeds--> sound
@@ -125,7 +125,7 @@ const remedies: Readonly<Record<DiskFault, string>> = {
  * smaller, and a change of the view is how an operator takes away what filled the disk.
  */
 function isEssential({ kind }: NodeChange): boolean {
-  return kind !== 'events' && kind !== 'view.stage';
+  return kind !== 'events' && kind !== 'view.stage' && kind !== 'twin';
 }
 
 function unwritable(cause: unknown): AppError {
@@ -140,5 +140,6 @@ function refusal(changes: readonly NodeChange[], cause?: unknown): AppError {
   const remedy = 'the disk of this terminal is full: make room on it, then it is taken again by itself';
   if (changes.some(({ kind }) => kind === 'events'))
     return new AppError('E_OUTBOX_FULL', `the event is not taken, ${remedy}`, { cause });
-  return new AppError('E_STORE_FAILED', `the new view is not taken, ${remedy}`, { cause });
+  const what = changes.some(({ kind }) => kind === 'twin') ? 'what was written to the twin' : 'the new view';
+  return new AppError('E_STORE_FAILED', `${what} is not taken, ${remedy}`, { cause });
 }

@@ -9,7 +9,7 @@ import {
   type Statement,
 } from '../../protocol/node/sqlite.ts';
 import { type Entry, entryOf, SectionContent } from '../../protocol/section-content.ts';
-import { emptySection, type ReplicaSection, sectionId } from '../../protocol/view-replica.ts';
+import { emptySection, type ReplicaSection, sectionId, type ViewChange } from '../../protocol/view-replica.ts';
 import type { PodRecord } from '../workloads/ports.ts';
 import {
   eventIdTables,
@@ -28,7 +28,12 @@ import {
   type NodeJournal,
   type NodeState,
   type StoredEvent,
+  type TwinSequences,
 } from './node-state.ts';
+import { goneTwinStatement, twinOf, twinStatement, twinTables } from './twin-rows.ts';
+
+/** The row of `meta` with what the sequences of twins go on from. */
+const TWIN_SEQUENCES = 'twinSequences';
 
 const tables = [
   'CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT',
@@ -40,14 +45,18 @@ const tables = [
   ...eventTables,
   ...eventIdTables,
   'CREATE TABLE pod (uid TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT',
+  ...twinTables,
 ];
 
 export const nodeSchema: Schema = {
   newest: tables,
-  version: 2,
+  version: 3,
   minReader: 1,
-  // 2: the ids that apps gave to events are remembered.
-  migrations: [{ version: 2, statements: eventIdTables }],
+  // 2: the ids that apps gave to events are remembered. 3: twins.
+  migrations: [
+    { version: 2, statements: eventIdTables },
+    { version: 3, statements: twinTables },
+  ],
 };
 
 /** That the store did not come through: kept in it, so that it is told until somebody can have seen it. */
@@ -224,6 +233,10 @@ export class SqliteJournal implements NodeJournal {
     await this.#loadSections(state);
     for (const row of await this.#db.all('SELECT uid, record FROM pod'))
       state.pods.set(row.uid as string, JSON.parse(row.record as string) as PodRecord);
+    for (const record of (await this.#db.all('SELECT record FROM twin')).map(twinOf))
+      state.twins.set(record.id, record);
+    const sequences = meta.get(TWIN_SEQUENCES);
+    if (sequences !== undefined) state.twinSequences = JSON.parse(sequences) as TwinSequences;
     for (const row of await this.#db.all('SELECT epoch, last, acked, pruned FROM event_epoch ORDER BY n'))
       Object.assign(epochOf(state, row.epoch as string), {
         last: row.last as number,
@@ -349,17 +362,18 @@ function statementsOf(change: NodeChange): Statement[] {
       ];
     case 'pod.gone':
       return [{ sql: 'DELETE FROM pod WHERE uid = ?', params: [change.uid] }];
+    case 'twin':
+      return [twinStatement(change.record)];
+    case 'twin.gone':
+      return [goneTwinStatement(change.id)];
+    case 'twin.sequences':
+      return [setMeta(TWIN_SEQUENCES, JSON.stringify(change.sequences))];
     default:
       return viewStatements(change);
   }
 }
 
-type SectionChange = Exclude<
-  NodeChange,
-  { kind: 'hub' | 'events' | 'event.acked' | 'event.pruned' | 'event.ids' | 'pod' | 'pod.gone' }
->;
-
-function viewStatements(change: SectionChange): Statement[] {
+function viewStatements(change: ViewChange): Statement[] {
   const id = [change.scope, change.uid];
   const exists: Statement = {
     sql: "INSERT INTO section VALUES (?, ?, '', 0, 0) ON CONFLICT (scope, uid) DO NOTHING",

@@ -1,12 +1,15 @@
 /** What the view asks this terminal to run: its pods with the contents of the ConfigMaps and Secrets they name. */
 
-import type { ConfigMap, KubeObject, Pod, Secret } from '../../protocol/kubernetes.ts';
+import type { ConfigMap, KubeObject, Pod, Secret, Twin } from '../../protocol/kubernetes.ts';
 import { scopes } from '../../protocol/messages.ts';
 import { decodeObject } from '../../protocol/object.ts';
 import { parseKey } from '../../protocol/object-key.ts';
 import type { Entry } from '../../protocol/section-content.ts';
 import type { ReplicaSection, Sections } from '../../protocol/view-replica.ts';
 import type { DesiredPod } from '../workloads/ports.ts';
+
+/** How the keys of Twins begin. */
+const TWIN_KEYS = 'Twin.stile.dev/';
 
 export class ViewReader {
   /** Decoded once per entry; entries are replaced, never changed. */
@@ -37,6 +40,14 @@ export class ViewReader {
       }
     }
     return pods.map((pod) => ({ pod, files: filesByNamespace.get(pod.metadata.namespace ?? '') ?? new Map() }));
+  }
+
+  /** The twins of this node and its devices; undefined as for `desiredPods`. */
+  twins(): Twin[] | undefined {
+    const section = this.#nodeSection();
+    if (section === undefined) return undefined;
+    const entries = [...section.content.entries()].filter(({ key }) => key.startsWith(TWIN_KEYS));
+    return entries.map((entry) => this.#decode(entry) as Twin);
   }
 
   /** Only a section whose content was received whole counts. */

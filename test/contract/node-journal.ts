@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { entryOf } from '../../protocol/section-content.ts';
+import { newTwin } from '../../protocol/twin/node-twin.ts';
 import {
   applyChange,
   emptyState,
@@ -65,6 +66,15 @@ const drafts: fc.Arbitrary<Draft> = fc.oneof(
   fc.record({ kind: fc.constant('prune' as const), back: fc.integer({ min: 0, max: 3 }) }),
   fc.record({ kind: fc.constant('pod' as const), record: fc.constantFrom('uid-1', 'uid-2').map(exampleRecord) }),
   fc.record({ kind: fc.constant('pod.gone' as const), uid: fc.constantFrom('uid-1', 'uid-2') }),
+  fc.record({
+    kind: fc.constant('twin' as const),
+    record: fc.constantFrom('gate-1', 'default.barrier-1').map((id) => newTwin(id, 7, 1_893_456_000_000)),
+  }),
+  fc.record({ kind: fc.constant('twin.gone' as const), id: fc.constantFrom('gate-1', 'default.barrier-1') }),
+  fc.record({
+    kind: fc.constant('twin.sequences' as const),
+    sequences: fc.record({ epoch: fc.constantFrom('e1', 'e2'), base: fc.nat(), fast: fc.boolean() }),
+  }),
 );
 
 export function describeNodeJournal(name: string, open: () => Promise<NodeJournalHarness>): void {
@@ -210,6 +220,7 @@ function plain(state: NodeState): unknown {
     ...state,
     sections: sections.sort((one, other) => (one.id < other.id ? -1 : 1)),
     pods: sorted([...state.pods].map(([uid, record]) => [uid, JSON.stringify(record)])),
+    twins: sorted([...state.twins].map(([id, record]) => [id, JSON.stringify(record)])),
   };
 }
 

@@ -125,6 +125,7 @@ function cloneNodeState(state: NodeState): NodeState {
     ...state,
     sections: cloneSections(state.sections),
     pods: new Map(state.pods),
+    twins: new Map(state.twins),
     epochs: state.epochs.map((epoch) => ({ ...epoch })),
   };
 }
