@@ -114,7 +114,7 @@ export async function deleteObjects(env: Env, parts: WriteParts, call: WriteCall
     }
     token = options.limit === undefined ? page.continue : undefined;
   } while (token !== undefined && !call.signal.aborted);
-  const metadata = { resourceVersion: parts.store.revision() };
+  const metadata = { resourceVersion: parts.store.revision(kind) };
   return { type: 'slices', code: 200, slices: renderList(rendering, deleted, metadata) };
 }
 

@@ -25,6 +25,7 @@ import { imageEndpoints } from '../images/endpoints.ts';
 import { SqliteImageTags } from '../images/image-tags.ts';
 import { ImageStore } from '../images/store.ts';
 import { SqliteStore } from '../store/sqlite.ts';
+import { RoutedStore } from '../twins/routed-store.ts';
 import { type Address, formatAddress, isWildcard, parseAddress } from './address.ts';
 import { expectWholeHub } from './backup.ts';
 import { backupEndpoint } from './backup-endpoint.ts';
@@ -96,7 +97,10 @@ export async function openHub(
   try {
     const database = await Database.open(join(dataDir, 'hub.db'), hubSchema);
     closers.push(() => database.close());
-    const store = await SqliteStore.open(env, database);
+    const store = new RoutedStore(
+      await SqliteStore.open(env, database, 'resource'),
+      await SqliteStore.open(env, database, 'twin'),
+    );
     closers.push(() => store.close());
     const images = await ImageStore.open(env, await BlobFiles.open(dataDir), new SqliteImageTags(database));
     const authority = await openAuthority(env, dataDir);
@@ -142,7 +146,7 @@ interface Parts {
   database: Database;
   listener: Listener;
   hub: Hub;
-  store: SqliteStore;
+  store: RoutedStore;
   images: ImageStore;
   authority: Authority;
   identities: SqliteIdentityStore;

@@ -13,6 +13,7 @@ export interface KindRow<T extends KubeObject> extends ResourceRow<T> {
   nameRule?: NameRule;
   defaults?(object: T): T;
   validate?(next: T, previous: T | undefined): FieldFault[];
+  settle?(next: T, previous: T | undefined, nowMs: number): T;
   deletionGraceSeconds?(object: T): number;
 }
 
@@ -30,6 +31,8 @@ export function defineKind<T extends KubeObject>(row: KindRow<T>): Kind {
       ...metadataFaults(next, row.namespaced, nameRule),
       ...(row.validate?.(next as T, previous as T | undefined) ?? []),
     ],
+    settle: (next: KubeObject, previous: KubeObject | undefined, nowMs: number) =>
+      row.settle?.(next as T, previous as T | undefined, nowMs) ?? next,
     deletionGraceSeconds: narrow(row.deletionGraceSeconds, () => 0),
   });
 }

@@ -12,6 +12,8 @@ export interface Kind extends ResourceKind {
   defaults(object: KubeObject): KubeObject;
   /** All faults of a new object, or of `next` replacing `previous`. Pure. Empty means accepted. */
   validate(next: KubeObject, previous: KubeObject | undefined): FieldFault[];
+  /** What the hub itself keeps of `next`, which was accepted, given what it replaces; in the same write. Pure. */
+  settle(next: KubeObject, previous: KubeObject | undefined, nowMs: number): KubeObject;
   /** Seconds an object stays marked before it goes; 0 for most, a bound Pod's terminationGracePeriodSeconds. */
   deletionGraceSeconds(object: KubeObject): number;
 }

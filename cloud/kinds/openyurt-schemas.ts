@@ -1,34 +1,19 @@
 /** OpenAPI schemas of OpenYurt's kinds. Source: openyurtio/openyurt pkg/apis/apps, v1beta1 and v1beta2. */
-import { annotated, refTo, type Schema } from './schema.ts';
-
-const text: Schema = { type: 'string' };
-const integer: Schema = { type: 'integer', format: 'int32' };
-const flag: Schema = { type: 'boolean' };
-const time: Schema = { type: 'string', format: 'date-time' };
-const texts: Schema = { type: 'array', items: text };
-const textMap: Schema = { type: 'object', additionalProperties: text };
-const metadata = refTo('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
-const labelSelector = refTo('io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector');
-
-const described = (schema: Schema, description: string): Schema => annotated(schema, { description });
-const listOf = (items: Schema): Schema => ({ type: 'array', items });
-
-function record(properties: Record<string, Schema>, required: string[] = [], description?: string): Schema {
-  return {
-    type: 'object',
-    ...(description === undefined ? {} : { description }),
-    ...(required.length > 0 ? { required } : {}),
-    properties,
-  };
-}
-
-const condition = record({
-  type: text,
-  status: text,
-  reason: text,
-  message: text,
-  lastTransitionTime: time,
-});
+import { refTo, type Schema } from './schema.ts';
+import {
+  condition,
+  described,
+  flag,
+  integer,
+  labelSelector,
+  listOf,
+  metadata,
+  record,
+  text,
+  textMap,
+  texts,
+  time,
+} from './schema-parts.ts';
 
 const nodePoolSpec = record({
   type: described(text, 'Edge or Cloud; cannot be changed.'),

@@ -4,6 +4,7 @@ import type { KubeObject } from '../../protocol/kubernetes.ts';
 import { apiVersionOf } from '../../protocol/resources/kinds/resource-kind.ts';
 import { configMapKind, secretKind } from './config.ts';
 import { deploymentKind } from './deployment.ts';
+import { deviceKind, deviceProfileKind } from './device.ts';
 import { eventKind } from './event.ts';
 import type { Kind } from './kind.ts';
 import { leaseKind } from './lease.ts';
@@ -11,11 +12,15 @@ import { namespaceKind } from './namespace.ts';
 import { nodeKind } from './node.ts';
 import { nodePoolKind } from './node-pool.ts';
 import { podKind } from './pod.ts';
+import { actionKind, twinKind } from './twin.ts';
 import { yurtAppSetKind } from './yurt-app-set.ts';
 
 export {
+  actionKind,
   configMapKind,
   deploymentKind,
+  deviceKind,
+  deviceProfileKind,
   eventKind,
   leaseKind,
   namespaceKind,
@@ -23,6 +28,7 @@ export {
   nodePoolKind,
   podKind,
   secretKind,
+  twinKind,
   yurtAppSetKind,
 };
 
@@ -37,6 +43,10 @@ export const kinds: readonly Kind[] = Object.freeze([
   deploymentKind,
   nodePoolKind,
   yurtAppSetKind,
+  deviceKind,
+  deviceProfileKind,
+  twinKind,
+  actionKind,
 ]);
 
 const byPlural = new Map(kinds.map((kind) => [`${kind.group}/${kind.version}/${kind.plural}`, kind]));

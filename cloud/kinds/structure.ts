@@ -4,13 +4,20 @@
  */
 import type { KubeObject } from '../../protocol/kubernetes.ts';
 import { type FieldFault, invalid, required, unsupported } from '../../protocol/resources/kinds/faults.ts';
+import { iotSchemas } from './iot-schemas.ts';
 import type { Kind } from './kind.ts';
 import { openYurtSchemas } from './openyurt-schemas.ts';
 import { keyOfRef, type Schema } from './schema.ts';
 import { generatedSchemas } from './schemas.gen.ts';
+import { stileSchemas } from './stile-schemas.ts';
 
 /** Every schema by its key, as in the components of an OpenAPI v3 document. */
-export const schemas: Readonly<Record<string, Schema>> = { ...generatedSchemas, ...openYurtSchemas };
+export const schemas: Readonly<Record<string, Schema>> = {
+  ...generatedSchemas,
+  ...openYurtSchemas,
+  ...iotSchemas,
+  ...stileSchemas,
+};
 
 /** Faults and names that one answer lists; a hostile object could have many. */
 const FINDINGS_MAX = 32;

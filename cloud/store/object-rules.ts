@@ -34,35 +34,37 @@ export function create(kind: Kind, object: KubeObject, birth: Birth): Outcome {
     resourceVersion: _resourceVersion,
     ...given
   } = metadata;
-  return {
-    effect: 'put',
-    object: frozenCopy({
-      ...object,
-      apiVersion: apiVersionOf(kind),
-      kind: kind.kind,
-      metadata: {
-        ...given,
-        namespace: birth.namespace,
-        name: birth.name,
-        uid: birth.uid,
-        generation: 1,
-        creationTimestamp: timestampOf(birth.nowMs),
-      },
-    }),
+  const born: KubeObject = {
+    ...object,
+    apiVersion: apiVersionOf(kind),
+    kind: kind.kind,
+    metadata: {
+      ...given,
+      namespace: birth.namespace,
+      name: birth.name,
+      uid: birth.uid,
+      generation: 1,
+      creationTimestamp: timestampOf(birth.nowMs),
+    },
   };
+  return { effect: 'put', object: frozenCopy(kind.settle(born, undefined, birth.nowMs)) };
 }
 
 /**
  * `next` in place of `current`. With `subresource: 'status'` only `.status` is taken from `next`, else everything but it.
  * `E_CONFLICT` for a stale resourceVersion or another uid, `E_FORBIDDEN` for a finalizer added to a dying object.
  */
-export function update(kind: Kind, current: KubeObject, next: KubeObject, options: UpdateOptions): Outcome {
+export function update(
+  kind: Kind,
+  current: KubeObject,
+  next: KubeObject,
+  options: UpdateOptions,
+  nowMs: number,
+): Outcome {
   const { resourceVersion, uid } = next.metadata;
   if (resourceVersion && resourceVersion !== current.metadata.resourceVersion) throw changedMeanwhile(kind, current);
   if (uid && uid !== current.metadata.uid) throw otherObject(kind, current, uid);
-  const object = frozenCopy(
-    options.subresource === 'status' ? withStatusOf(current, next) : replaced(kind, current, next),
-  );
+  const object = frozenCopy(written(kind, current, next, options, nowMs));
   if (mayGo(object.metadata)) return { effect: 'remove', object };
   if (sameJson(object, current)) return { effect: 'keep', object: current };
   if (sameSpec(object, current)) return { effect: 'put', object };
@@ -106,6 +108,18 @@ function graceOf(kind: Kind, current: KubeObject, options: DeleteOptions): numbe
   if (usual === 0) return 0;
   const asked = options.gracePeriodSeconds ?? usual;
   return asked < 0 ? 1 : asked;
+}
+
+function written(
+  kind: Kind,
+  current: KubeObject,
+  next: KubeObject,
+  { subresource, whole }: UpdateOptions,
+  nowMs: number,
+): KubeObject {
+  if (subresource === 'status') return withStatusOf(current, next);
+  const object = replaced(kind, current, next);
+  return whole === true ? withStatusOf(object, next) : kind.settle(object, current, nowMs);
 }
 
 /** `object` with the status of `other`, or without when that has none. */

@@ -145,7 +145,7 @@ export class ObjectStore implements ResourceStore {
     const { name } = object.metadata;
     const namespace = namespaceFor(kind, object.metadata.namespace);
     return this.#write(kind, namespace, name, options, (current) =>
-      update(kind, current ?? notFound(kind, name), object, options),
+      update(kind, current ?? notFound(kind, name), object, options, this.#env.clock.now()),
     );
   }
 
@@ -167,7 +167,7 @@ export class ObjectStore implements ResourceStore {
     return this.#watchers.add(kindKeyOf(kind), from, compileFilter(kind, options), handler);
   }
 
-  revision(): Revision {
+  revision(_kind?: ResourceKind): Revision {
     return String(this.#revision);
   }
 

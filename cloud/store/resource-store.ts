@@ -18,6 +18,8 @@ export interface WriteOptions {
 export interface UpdateOptions extends WriteOptions {
   /** `status` replaces only `.status`; without it everything but `.status` is replaced (for kinds with a status). */
   subresource?: 'status';
+  /** The status too, and as it is: for the one part of the hub that owns all of an object. */
+  whole?: boolean;
 }
 
 export interface DeleteOptions extends WriteOptions {

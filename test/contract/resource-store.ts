@@ -118,7 +118,7 @@ export function resourceStoreContract(name: string, open: (env: Env, options: St
         const made = await store.create(configMapKind, given);
         expect(made.metadata).toMatchObject({ name: 'a', generation: 1, creationTimestamp: '2030-01-02T03:04:05Z' });
         expect(made.metadata.uid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-        expect(made.metadata.resourceVersion).toBe(store.revision());
+        expect(made.metadata.resourceVersion).toBe(store.revision(configMapKind));
         expect(made.metadata).not.toHaveProperty('deletionTimestamp');
         expect(await get(made)).toEqual(made);
       });
@@ -164,7 +164,7 @@ export function resourceStoreContract(name: string, open: (env: Env, options: St
         const made = await store.create(configMapKind, configMap('a'), { dryRun: true });
         expect(made.metadata.uid).toBeDefined();
         expect(await get(made)).toBeUndefined();
-        expect(store.revision()).toBe('0');
+        expect(store.revision(configMapKind)).toBe('0');
       });
 
       test('a member `__proto__` of hostile JSON changes no prototype', async () => {
@@ -204,11 +204,11 @@ export function resourceStoreContract(name: string, open: (env: Env, options: St
 
       test('a write that changes nothing keeps the revision and tells nobody', async () => {
         const made = await store.create(configMapKind, configMap('a', { x: '1', y: '2' }));
-        const watch = new Collector(store, configMapKind, { from: store.revision() });
+        const watch = new Collector(store, configMapKind, { from: store.revision(configMapKind) });
         const same = await store.update(configMapKind, configMap('a', { y: '2', x: '1' }));
         await settled();
         expect(same).toEqual(made);
-        expect(store.revision()).toBe(made.metadata.resourceVersion);
+        expect(store.revision(configMapKind)).toBe(made.metadata.resourceVersion);
         expect(watch.told()).toEqual([]);
       });
 
@@ -247,7 +247,11 @@ export function resourceStoreContract(name: string, open: (env: Env, options: St
           deletionTimestamp: '1999-01-01T00:00:00Z',
         });
         const updated = await store.update(configMapKind, forged);
-        expect(updated.metadata).toEqual({ ...made.metadata, generation: 2, resourceVersion: store.revision() });
+        expect(updated.metadata).toEqual({
+          ...made.metadata,
+          generation: 2,
+          resourceVersion: store.revision(configMapKind),
+        });
       });
 
       test('of writers at the same time with the same revision exactly one wins', async () => {
@@ -389,7 +393,7 @@ export function resourceStoreContract(name: string, open: (env: Env, options: St
           'a-b/m',
           'b/x',
         ]);
-        expect(all.revision).toBe(store.revision());
+        expect(all.revision).toBe(store.revision(configMapKind));
         expect(names((await store.list(configMapKind, { namespace: 'a' })).items)).toEqual(['y', 'z']);
         expect((await store.list(configMapKind, { namespace: 'none' })).items).toEqual([]);
       });
@@ -502,7 +506,7 @@ export function resourceStoreContract(name: string, open: (env: Env, options: St
         const watch = new Collector(store, configMapKind, { from: '0' });
         await settled();
         expect(watch.events.map(({ type }) => type)).toEqual(['ADDED', 'BOOKMARK']);
-        expect(watch.events[1]?.revision).toBe(store.revision());
+        expect(watch.events[1]?.revision).toBe(store.revision(configMapKind));
       });
 
       test('only the kind, namespace and selection asked is told; leaving it is DELETED, entering ADDED', async () => {

@@ -33,7 +33,7 @@ export class VisibleReader implements ResourceReader {
     return this.#store.watch(kind, { ...options, where: this.#where }, handler);
   }
 
-  revision(): Revision {
-    return this.#store.revision();
+  revision(kind: ResourceKind): Revision {
+    return this.#store.revision(kind);
   }
 }

@@ -85,7 +85,7 @@ class WatchStream {
     const { revision, initialEvents, bookmarks, scope } = this.#parameters;
     const known = revision !== undefined && revision !== '0';
     if (known && !initialEvents) return revision;
-    if (this.#call.query.has('sendInitialEvents') && !initialEvents) return this.#parts.store.revision();
+    if (this.#call.query.has('sendInitialEvents') && !initialEvents) return this.#parts.store.revision(this.#call.kind);
     const { items, revision: listed } = await this.#parts.store.list(this.#call.kind, scope);
     for (let from = 0; from < items.length && !this.#over.signal.aborted; from += bounds.sliceItems) {
       for (const object of items.slice(from, from + bounds.sliceItems)) this.#write('ADDED', object);

@@ -73,6 +73,6 @@ export interface ResourceReader {
    * store), `E_INPUT_INVALID` (no revision, unknown field).
    */
   watch(kind: ResourceKind, options: WatchOptions, handler: WatchHandler): Watch;
-  /** The revision of the newest durable change. */
-  revision(): Revision;
+  /** The revision of the newest durable change, as lists and watches of `kind` count. */
+  revision(kind: ResourceKind): Revision;
 }

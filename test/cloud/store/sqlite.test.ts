@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { configMapKind, podKind } from '../../../cloud/kinds/registry.ts';
-import { resourceTables, SqliteStore } from '../../../cloud/store/sqlite.ts';
+import { SqliteStore, storeTables } from '../../../cloud/store/sqlite.ts';
 import type { KubeObject } from '../../../protocol/kubernetes.ts';
 import { Database } from '../../../protocol/node/sqlite.ts';
 import { Collector, configMap, pod, settled, testEnv } from '../../contract/resource-store.ts';
 
-const schema = { newest: resourceTables, version: 1, minReader: 1, migrations: [] };
+const schema = { newest: storeTables('resource'), version: 1, minReader: 1, migrations: [] };
 const options = { logEntriesMax: 40, compactEntries: 10 };
 
 let folder: string;
@@ -25,7 +25,7 @@ afterEach(async () => {
 async function open(name = 'hub'): Promise<{ store: SqliteStore; database: Database }> {
   const database = await Database.open(join(folder, `${name}.db`), schema);
   databases.push(database);
-  return { store: await SqliteStore.open(testEnv(), database, options), database };
+  return { store: await SqliteStore.open(testEnv(), database, 'resource', options), database };
 }
 
 /** The store as a new process finds it after a kill: the files as they are now, write-ahead log included. */

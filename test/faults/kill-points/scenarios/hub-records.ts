@@ -56,7 +56,7 @@ interface Parts {
 async function open(env: Env, directory: string): Promise<Parts> {
   const database = await Database.open(join(directory, 'hub.db'), hubSchema);
   try {
-    const store = await SqliteStore.open(env, database, LOG);
+    const store = await SqliteStore.open(env, database, 'resource', LOG);
     const journal = new SqliteHubJournal(database, randomHex(env.random, 16));
     const state = await journal.load();
     const identities = new SqliteIdentityStore(database);
