@@ -55,7 +55,7 @@ async function buildHub(drive: Drive, dataDir: string): Promise<void> {
   const { env } = drive;
   await privateDirectory(dataDir);
   const database = await Database.open(join(dataDir, 'hub.db'), hubSchema);
-  const store = await SqliteStore.open(env, database);
+  const store = await SqliteStore.open(env, database, 'resource');
   const authority = await openAuthority(env, dataDir);
   await new Lane(drive, 'authority').step(authority.certificatePem, async () => {});
   const { incarnation } = await new SqliteHubJournal(database, randomHex(env.random, 16)).load();
@@ -116,7 +116,7 @@ async function expectHub(env: Env, dataDir: string, marks: Cut['marks']): Promis
     expect(blobs.size(digest) !== undefined, `the blob ${digest} is not there`);
   const database = await Database.open(join(dataDir, 'hub.db'), hubSchema);
   try {
-    const store = await SqliteStore.open(env, database);
+    const store = await SqliteStore.open(env, database, 'resource');
     for (let number = 0; number < OBJECTS; number += 1) {
       const object = await store.get(configMapKind, 'default', `object-${number}`);
       expect(object !== undefined, `object ${number} is not there`);

@@ -110,7 +110,7 @@ const hubStore: Store = {
   async use(env, path) {
     const database = await Database.open(path, hubSchema);
     try {
-      const store = await SqliteStore.open(env, database);
+      const store = await SqliteStore.open(env, database, 'resource');
       await store.close();
       const { incarnation, watermarks } = await new SqliteHubJournal(database, 'another').load();
       expect(incarnation === 'h' && watermarks.get('gate-1')?.get('e') === 3, 'incarnation or watermark are lost');
