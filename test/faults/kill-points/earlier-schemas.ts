@@ -33,13 +33,19 @@ export const earlierHubSchemas: Readonly<Record<number, readonly string[]>> = {
   ],
 };
 
+const nodeTables = [
+  'CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT',
+  'CREATE TABLE section (scope INTEGER NOT NULL, uid TEXT NOT NULL, incarnation TEXT NOT NULL, revision INTEGER NOT NULL, fresh INTEGER NOT NULL, PRIMARY KEY (scope, uid)) STRICT',
+  'CREATE TABLE entry (scope INTEGER NOT NULL, uid TEXT NOT NULL, stage INTEGER NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, bytes BLOB, PRIMARY KEY (scope, uid, stage, key)) STRICT',
+  'CREATE TABLE event (epoch TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL, data TEXT NOT NULL, id TEXT, size INTEGER NOT NULL, PRIMARY KEY (epoch, seq)) STRICT',
+  'CREATE TABLE event_epoch (n INTEGER PRIMARY KEY AUTOINCREMENT, epoch TEXT NOT NULL UNIQUE, last INTEGER NOT NULL, acked INTEGER NOT NULL, pruned INTEGER NOT NULL) STRICT',
+  'CREATE TABLE pod (uid TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT',
+];
+
 export const earlierNodeSchemas: Readonly<Record<number, readonly string[]>> = {
-  1: [
-    'CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT',
-    'CREATE TABLE section (scope INTEGER NOT NULL, uid TEXT NOT NULL, incarnation TEXT NOT NULL, revision INTEGER NOT NULL, fresh INTEGER NOT NULL, PRIMARY KEY (scope, uid)) STRICT',
-    'CREATE TABLE entry (scope INTEGER NOT NULL, uid TEXT NOT NULL, stage INTEGER NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, bytes BLOB, PRIMARY KEY (scope, uid, stage, key)) STRICT',
-    'CREATE TABLE event (epoch TEXT NOT NULL, seq INTEGER NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL, data TEXT NOT NULL, id TEXT, size INTEGER NOT NULL, PRIMARY KEY (epoch, seq)) STRICT',
-    'CREATE TABLE event_epoch (n INTEGER PRIMARY KEY AUTOINCREMENT, epoch TEXT NOT NULL UNIQUE, last INTEGER NOT NULL, acked INTEGER NOT NULL, pruned INTEGER NOT NULL) STRICT',
-    'CREATE TABLE pod (uid TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT',
+  1: nodeTables,
+  2: [
+    ...nodeTables,
+    'CREATE TABLE event_id (n INTEGER PRIMARY KEY, type TEXT NOT NULL, id TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, time_ms INTEGER NOT NULL, UNIQUE (type, id)) STRICT',
   ],
 };
