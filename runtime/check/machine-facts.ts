@@ -28,7 +28,7 @@ export interface FactsOptions {
 export async function collectFacts({ dataDir, destination, environment, nowMs }: FactsOptions): Promise<Facts> {
   const { database, timeFloorMs, wear } = await databaseFacts(dataDir);
   const known = await identityOf(dataDir);
-  const containers = await containerFacts(podDirectoriesDefaults.hostPath);
+  const containers = await containerFacts(podDirectoriesDefaults.hostPath, dataDir);
   const fault = containersFault(containers, parseRange(podNetworkDefault));
   const space = await diskFacts(dataDir);
   const glibc = glibcVersion();

@@ -15,6 +15,8 @@ export interface ContainerFacts {
   /** Namespaces that this kernel has. */
   namespaces: readonly string[];
   overlay: boolean;
+  /** The data directory lies in an overlay itself, and another cannot be laid on top. */
+  stacked: boolean;
   interfaces: readonly { name: string; address: string; prefixLength: number }[];
 }
 
@@ -46,6 +48,7 @@ export function containersFault(facts: ContainerFacts, range: AddressRange): str
   const missing = neededNamespaces.filter((name) => !facts.namespaces.includes(name));
   if (missing.length > 0) return `this kernel has no namespaces of kind ${missing.join(', ')}`;
   if (!facts.overlay) return 'this kernel has no overlay file system: load the module overlay';
+  if (facts.stacked) return 'the data directory is in an overlay file system: put it on a file system of its own';
   const clash = overlapping(range, facts.interfaces);
   if (clash !== undefined) return `${rangeText(range)} is in use by ${clash}: choose another --pod-network`;
   return undefined;

@@ -1,12 +1,15 @@
 /** Collects what `ability.ts` judges. Looks at the machine and changes nothing. */
 import { constants } from 'node:fs';
-import { access, readdir, readFile, readlink, realpath } from 'node:fs/promises';
+import { access, readdir, readFile, readlink, realpath, statfs } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type ContainerFacts, containerPrograms, neededCapabilities } from './ability.ts';
 
-/** `path`: directories where programs are looked for. */
-export async function containerFacts(path: readonly string[]): Promise<ContainerFacts> {
+/** OVERLAYFS_SUPER_MAGIC of linux/magic.h. */
+const overlayMagic = 0x794c7630;
+
+/** `path`: directories where programs are looked for. `dataDirectory`: absolute; it may not be there yet. */
+export async function containerFacts(path: readonly string[], dataDirectory: string): Promise<ContainerFacts> {
   const programs: ContainerFacts['programs'] = {};
   for (const name of containerPrograms) {
     const file = await findProgram(name, path);
@@ -22,6 +25,7 @@ export async function containerFacts(path: readonly string[]): Promise<Container
     machineMounts: await machineMounts(),
     namespaces: await readdir('/proc/self/ns').catch(() => []),
     overlay: /^nodev\toverlay$/m.test(filesystems) || (await hasModule('overlay')),
+    stacked: await inOverlay(dataDirectory),
     interfaces: Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
       addresses
         .filter(({ family }) => family === 'IPv4')
@@ -55,6 +59,15 @@ async function machineMounts(): Promise<boolean> {
     ['self', '1'].map((pid) => readlink(`/proc/${pid}/ns/mnt`).catch(() => undefined)),
   );
   return first === undefined || own === first;
+}
+
+/** Of the file system that the directory is in, or will be. */
+async function inOverlay(directory: string): Promise<boolean> {
+  for (let path = directory; ; path = dirname(path)) {
+    const found = await statfs(path).catch(() => undefined);
+    if (found !== undefined) return found.type === overlayMagic;
+    if (path === dirname(path)) return false;
+  }
 }
 
 /** `mount` loads it when it is asked for the first time. */

@@ -38,7 +38,7 @@ export async function openContainers(
   children: Processes,
 ): Promise<Containers> {
   if (range === undefined) return without('switched off by --pod-network none', children);
-  const facts = await containerFacts(hostPath);
+  const facts = await containerFacts(hostPath, dataDirectory);
   const owner = ownerOf(dataDirectory);
   const { crun: file = '', ip = '' } = facts.programs;
   const stateDirectory = join(stateRoot, owner, 'crun');

@@ -56,7 +56,7 @@ export function testRange(index = 0, pid = process.pid): AddressRange {
 /** Why no container can run here; undefined when it can. */
 export async function noContainers(): Promise<string | undefined> {
   if (!existsSync(busybox)) return `there is no ${busybox} (busybox-static)`;
-  return containersFault(await containerFacts(podDirectoriesDefaults.hostPath), testRange());
+  return containersFault(await containerFacts(podDirectoriesDefaults.hostPath, tmpdir()), testRange());
 }
 
 /** The data directory of a node whose image is busybox, and `files` besides. */

@@ -279,6 +279,7 @@ describe('whether containers can run here', () => {
     machineMounts: true,
     namespaces: neededNamespaces,
     overlay: true,
+    stacked: false,
     interfaces: [
       { name: 'eth0', address: '192.168.1.5', prefixLength: 24 },
       { name: bridgeOf(range), address: gatewayOf(range), prefixLength: 16 },
@@ -298,6 +299,7 @@ describe('whether containers can run here', () => {
     [/systemd: ProtectSystem/, { machineMounts: false }],
     [/no namespaces of kind net, pid/, { namespaces: ['ipc', 'mnt', 'uts'] }],
     [/no overlay file system/, { overlay: false }],
+    [/the data directory is in an overlay/, { stacked: true }],
     [
       /in use by eth0 \(10\.213\.7\.1\/24\)/,
       { interfaces: [{ name: 'eth0', address: '10.213.7.1', prefixLength: 24 }] },
