@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { isSea } from 'node:sea';
 import type { Env } from '../protocol/env.ts';
 import { AppError, asAppError, codeOf } from '../protocol/errors.ts';
-import type { Condition } from '../protocol/kubernetes.ts';
+import type { Condition, Json } from '../protocol/kubernetes.ts';
 import { systemClock } from '../protocol/node/clock.ts';
 import { createLog } from '../protocol/node/log.ts';
 import type { PinnedTrust } from '../protocol/node/pinned-tls.ts';
@@ -27,7 +27,10 @@ import { OwnIdentity } from './identity/own-identity.ts';
 import { blobsOverHttps } from './images/blob-source.ts';
 import { ImageStore } from './images/image-store.ts';
 import { appEvents } from './local-api/app-events.ts';
+import { kubernetesEndpoint } from './local-api/kubernetes-endpoint.ts';
 import { LocalApi } from './local-api/local-api.ts';
+import { podKind, viewKinds } from './local-api/view-kinds.ts';
+import { type LocalObject, ViewStore } from './local-api/view-store.ts';
 import {
   abilitiesOf,
   architecture,
@@ -57,6 +60,7 @@ import { MachineGauges } from './workloads/gauges.ts';
 import { openContainers } from './workloads/oci/containers.ts';
 import type { AddressRange } from './workloads/oci/pod-network.ts';
 import { PodDirectories, podDirectoriesDefaults } from './workloads/pod-files.ts';
+import { podStatus } from './workloads/pod-status.ts';
 import type { UserRange } from './workloads/pod-user.ts';
 import { LocalProber } from './workloads/prober.ts';
 import { ChildProcesses, childProcessesDefaults } from './workloads/processes.ts';
@@ -210,7 +214,7 @@ interface Parts {
 async function serve(env: Env, parts: Parts): Promise<void> {
   const { dataDir, own, mended, store, journal, reserved } = parts;
   const stopping = new AbortController();
-  const { terminal, localApi, files, children } = await assemble(env, parts, (error) => stopping.abort(error));
+  const { terminal, localApi, service, files, children } = await assemble(env, parts, (error) => stopping.abort(error));
   const onSignal = (signal: NodeJS.Signals) => {
     if (stopping.signal.aborted) process.exit(1);
     env.log.info('stopping', { signal });
@@ -228,7 +232,7 @@ async function serve(env: Env, parts: Parts): Promise<void> {
   let care: Scope | undefined;
   try {
     await terminal.start();
-    localApi?.serve({ handlers: [appEvents((event) => terminal.link.append(event))], unready: () => [] });
+    localApi?.serve(service);
     care = watchStore(env, { journal, reserved, store, dataDir, terminal, wear }, (error) => stopping.abort(error));
     watchIdentity(care, own, mended, terminal);
     attendance = await attend(env, care, dataDir, controls);
@@ -272,6 +276,7 @@ async function assemble(env: Env, parts: Parts, onFailure: (error: unknown) => v
     limits: cgroups.fault,
     containers: 'fault' in networks ? networks.fault : undefined,
   };
+  const shown = shownView(env, store, machine.hostIP);
   const config = {
     name: own.current.name,
     bootId: machine.bootId,
@@ -301,8 +306,23 @@ async function assemble(env: Env, parts: Parts, onFailure: (error: unknown) => v
       await containers.endStrays(known);
       await killStrays(dataDir, known);
     },
+    shown,
   };
-  return { terminal: new Terminal(env, config, ports, onFailure), localApi, files, children };
+  const terminal = new Terminal(env, config, ports, onFailure);
+  const service = {
+    handlers: [appEvents((event) => terminal.link.append(event)), kubernetesEndpoint(env, shown)],
+    unready: () => [],
+  };
+  return { terminal, localApi, service, files, children };
+}
+
+/** The view with the pods as they were known last, so that a start changes none for who reads it. */
+function shownView(env: Env, { state }: NodeStore, hostIP: string): ViewStore {
+  const statuses = [...state.pods.values()].map((record): [LocalObject, Json] => {
+    const { namespace, name, uid } = record;
+    return [{ kind: podKind, namespace, name, uid }, podStatus(record, hostIP) as unknown as Json];
+  });
+  return new ViewStore(env, state.sections, { kinds: viewKinds, timeFloorMs: state.timeFloorMs, statuses });
 }
 
 /** A terminal whose API cannot be opened does its work all the same, and says so. */

@@ -5,10 +5,12 @@
 import type { Dialer } from '../protocol/channel.ts';
 import type { Env } from '../protocol/env.ts';
 import { codeOf } from '../protocol/errors.ts';
-import type { Condition, Json, Node, Pod } from '../protocol/kubernetes.ts';
+import type { Condition, Json, Node, Pod, PodStatus } from '../protocol/kubernetes.ts';
 import { Scope, untilAborted } from '../protocol/scope.ts';
 import type { CertificateRenewal } from './link/certificate-renewal.ts';
 import { Link } from './link/link.ts';
+import { nodeKind, podKind } from './local-api/view-kinds.ts';
+import type { ViewStore } from './local-api/view-store.ts';
 import type { NodeStore } from './store/node-store.ts';
 import { Twins } from './twins/twins.ts';
 import { ViewReader } from './view/desired-pods.ts';
@@ -51,6 +53,8 @@ export interface TerminalPorts {
   /** Ends what runs below the pods of this terminal and is no instance of `known`. Missing: nothing can be there. */
   killStrays?(known: ReadonlySet<string>): Promise<unknown>;
   renewal?: CertificateRenewal;
+  /** Shows the view and what is known here to readers on this terminal. Missing: there are none. */
+  shown?: ViewStore;
 }
 
 /** The type of an event that becomes a core/v1 Event at the hub. */
@@ -72,6 +76,7 @@ export class Terminal {
   /** What else there is to say of the node, by type. */
   readonly #ownConditions = new Map<string, Condition>();
   readonly #killStrays: TerminalPorts['killStrays'];
+  readonly #shown: ViewStore | undefined;
   #strays: 'unknown' | 'leaving' | 'gone' = 'unknown';
 
   constructor(env: Env, config: TerminalConfig, ports: TerminalPorts, onFailure: (error: unknown) => void) {
@@ -81,6 +86,7 @@ export class Terminal {
     this.#view = new ViewReader(ports.store.state.sections);
     this.#store = ports.store;
     this.#killStrays = ports.killStrays;
+    this.#shown = ports.shown;
     this.#incarnation = this.#view.incarnation;
     const { dialer, store, processes, images, files, prober, gauges, cgroups, networks, onAdvertise, renewal } = ports;
     const { name: node, bootId, agent } = config;
@@ -90,7 +96,10 @@ export class Terminal {
       {
         dialer,
         store,
-        onView: () => this.#applyView(),
+        onView: (change) => {
+          this.#shown?.viewChanged(change);
+          this.#applyView();
+        },
         ...(onAdvertise === undefined ? {} : { onAdvertise }),
         ...(renewal === undefined ? {} : { renewal }),
       },
@@ -203,6 +212,17 @@ export class Terminal {
     const { status } = this.#config;
     const conditions = [...(status?.conditions ?? []), ...this.#ownConditions.values(), ...this.#nodeConditions];
     this.link.putState('node', { ...status, conditions } as unknown as Json);
+    // To the hub, a connection says so; here it is who answers.
+    const ready = { type: 'Ready', status: 'True', reason: 'RuntimeReady', message: 'the runtime is running' };
+    const shown = { ...status, conditions: [ready, ...conditions] } as unknown as Json;
+    this.#shown?.localStatus({ kind: nodeKind, name: this.#config.name }, shown);
+  }
+
+  #tellPod(pod: Pod, status: PodStatus | undefined): void {
+    const { namespace = '', name, uid } = pod.metadata;
+    const value = status as unknown as Json | undefined;
+    this.link.putState(stateKeyOf(pod), value);
+    this.#shown?.localStatus({ kind: podKind, namespace, name, uid }, value);
   }
 
   #output(): SupervisorOutput {
@@ -211,8 +231,8 @@ export class Terminal {
         this.#nodeConditions = conditions;
         this.#tellNode();
       },
-      podStatus: (pod, status) => this.link.putState(stateKeyOf(pod), status as unknown as Json),
-      podGone: (pod) => this.link.putState(stateKeyOf(pod), undefined),
+      podStatus: (pod, status) => this.#tellPod(pod, status),
+      podGone: (pod) => this.#tellPod(pod, undefined),
       podEvent: (pod, event) => {
         const { namespace = 'default', name, uid = '' } = pod.metadata;
         const data = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid, ...event };

@@ -13,7 +13,7 @@ import { AppError } from '../../protocol/errors.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
 import type { ResourceKind } from '../../protocol/resources/kinds/resource-kind.ts';
 import { type Change, ChangeLog, stamped } from '../../protocol/resources/store/change-log.ts';
-import { KindTable, tableKey } from '../../protocol/resources/store/kind-table.ts';
+import { KindTable } from '../../protocol/resources/store/kind-table.ts';
 import { pageOf } from '../../protocol/resources/store/page.ts';
 import type {
   ListOptions,
@@ -24,6 +24,7 @@ import type {
   WatchOptions,
 } from '../../protocol/resources/store/resource-reader.ts';
 import { compileFilter } from '../../protocol/resources/store/selector.ts';
+import { tableKey } from '../../protocol/resources/store/sorted-keys.ts';
 import { Watchers } from '../../protocol/resources/store/watchers.ts';
 import type { Kind } from '../kinds/kind.ts';
 import { create, type Outcome, remove, update } from './object-rules.ts';

@@ -11,6 +11,7 @@ import { AppError, asAppError, codeOf, type ErrorCode } from '../../protocol/err
 import type { Json } from '../../protocol/kubernetes.ts';
 import { ReportSender } from '../../protocol/report-sender.ts';
 import { untilAborted } from '../../protocol/scope.ts';
+import type { ViewChange } from '../../protocol/view-replica.ts';
 import { Wakeup } from '../../protocol/wakeup.ts';
 import type { AppendedEvent, NewEvent, NodeStore } from '../store/node-store.ts';
 import { type CertificateRenewal, renewalDueInMs, renewalRetryMs } from './certificate-renewal.ts';
@@ -20,8 +21,8 @@ import { type LinkConfig, NodeSession } from './node-session.ts';
 export interface LinkPorts {
   dialer: Dialer;
   store: NodeStore;
-  /** The view changed and is durable. */
-  onView(): void;
+  /** The view changed, durably. */
+  onView(change: ViewChange): void;
   /** The hub names the addresses at which it can be reached, best first. */
   onAdvertise?(destinations: readonly string[]): void;
   /** Absent where nobody asks for certificates. */

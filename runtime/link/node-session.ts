@@ -10,7 +10,7 @@ import type { Message, MessageOf } from '../../protocol/messages.ts';
 import type { ReportSender } from '../../protocol/report-sender.ts';
 import { Scope } from '../../protocol/scope.ts';
 import { versionMax, versionMin } from '../../protocol/version.ts';
-import { cursorsOf, ViewReplica } from '../../protocol/view-replica.ts';
+import { cursorsOf, type ViewChange, ViewReplica } from '../../protocol/view-replica.ts';
 import type { Wakeup } from '../../protocol/wakeup.ts';
 import type { NodeStore } from '../store/node-store.ts';
 import type { HubTime } from './hub-time.ts';
@@ -30,7 +30,7 @@ export interface NodeSessionParts {
   time: HubTime;
   /** Wakes when there is something to report. */
   outbox: Wakeup;
-  onView(): void;
+  onView(change: ViewChange): void;
   onLive(advertise: readonly string[]): void;
   /** Runs beside a live session; a rejection ends it. */
   upkeep(stop: AbortSignal): Promise<void>;
@@ -160,7 +160,7 @@ export class NodeSession {
     const { change, replies } = replica.decide(message);
     if (change !== undefined) {
       await this.#parts.store.commit([change]);
-      this.#parts.onView();
+      this.#parts.onView(change);
     }
     for (const reply of replies) this.#send(reply);
   }

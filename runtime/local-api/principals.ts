@@ -69,7 +69,7 @@ export class Principals {
 
   /** By the header `Authorization`. Errors: `E_UNAUTHORIZED`. */
   identify(authorization: string | undefined): Principal {
-    const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+    const token = tokenIn(authorization ?? '');
     if (token === undefined)
       throw new AppError('E_UNAUTHORIZED', 'show who you are: Authorization: Bearer TOKEN, with STILE_API_TOKEN');
     const [kind, who = '', mac = '', ...rest] = token.split('.');
@@ -106,6 +106,14 @@ export class Principals {
   #mac(...parts: string[]): string {
     return createHmac('sha256', this.#parts.key).update(JSON.stringify(parts)).digest('base64url');
   }
+}
+
+/** kubectl shows a token over TLS only, but the password of a URL everywhere: that may be the token too (RFC 7617). */
+function tokenIn(authorization: string): string | undefined {
+  const [, scheme, value] = /^(Bearer|Basic) +(\S+)$/i.exec(authorization) ?? [];
+  if (value === undefined || scheme?.toLowerCase() === 'bearer') return value;
+  const pair = Buffer.from(value, 'base64').toString('utf8');
+  return pair.slice(pair.indexOf(':') + 1);
 }
 
 function unknownToken(): AppError {

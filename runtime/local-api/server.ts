@@ -143,7 +143,13 @@ export class LocalServer {
       response.once('close', () => left.abort());
       const signal = AbortSignal.any([this.#stopping.signal, left.signal]);
       const exchange = { env: this.#env, request, response, url, path: pathOf(url), principal, signal };
-      for (const handler of this.#parts.handlers) if (await handler(exchange)) return;
+      for (const handler of this.#parts.handlers) {
+        if (!(await handler(exchange))) continue;
+        // A handler with refusals of its own form counts like any other.
+        if (response.statusCode === errorTable.E_FORBIDDEN.http)
+          this.refusals.note(principal.name, 'E_FORBIDDEN', `${request.method} ${pathnameOf(request)}`);
+        return;
+      }
       throw new AppError('E_NOT_FOUND', `the local API knows no ${request.method} ${url.pathname}`);
     });
   }

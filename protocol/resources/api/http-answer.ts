@@ -78,6 +78,8 @@ async function sendLines(
   // Clients wait for the headers before they wait for events.
   response.flushHeaders();
   response.socket?.setNoDelay(true);
+  // Nothing happens for hours, and that is no sign of a client that is gone.
+  response.socket?.setTimeout(0);
   await run(lineSink(response, signal));
   response.end();
   // Its place is taken until the client has the rest. Whoever stops the API closes the connections anyway.

@@ -22,8 +22,16 @@ import { noSuchPath, refuse, type Status, StatusError, type Subject, statusOf, t
 import { VisibleReader } from './visible-reader.ts';
 
 export interface Api {
-  /** Answers one request; never rejects. `identity` is undefined for a caller who has shown nothing. */
-  handle(request: IncomingMessage, response: ServerResponse, identity: Identity | undefined): Promise<void>;
+  /**
+   * Answers one request; never rejects. `identity` is undefined for a caller who has shown nothing. A watch ends in good
+   * order when `signal` aborts.
+   */
+  handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    identity: Identity | undefined,
+    signal?: AbortSignal,
+  ): Promise<void>;
   /** Ends all watches and waits for the requests being answered. Idempotent. */
   stop(): Promise<void>;
 }
@@ -64,8 +72,13 @@ class RestApi<K extends ResourceKind> implements Api {
     this.#bounds = { ...bounds, ...parts.bounds };
   }
 
-  handle(request: IncomingMessage, response: ServerResponse, identity: Identity | undefined): Promise<void> {
-    const answered = this.#answer(request, response, identity).finally(() => this.#running.delete(answered));
+  handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    identity: Identity | undefined,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const answered = this.#answer(request, response, identity, signal).finally(() => this.#running.delete(answered));
     this.#running.add(answered);
     return answered;
   }
@@ -75,14 +88,21 @@ class RestApi<K extends ResourceKind> implements Api {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse, identity: Identity | undefined): Promise<void> {
+  async #answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    identity: Identity | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const over = new AbortController();
     const end = () => over.abort();
     response.once('close', end);
     // A client that goes away in the middle is no fault of ours; `close` follows.
     response.on('error', end);
-    this.#stopping.signal.addEventListener('abort', end, { once: true });
-    if (this.#stopping.signal.aborted) end();
+    for (const ending of [this.#stopping.signal, signal]) {
+      ending?.addEventListener('abort', end, { once: true });
+      if (ending?.aborted) end();
+    }
     const exchange: Exchange = {
       request,
       response,
@@ -100,7 +120,7 @@ class RestApi<K extends ResourceKind> implements Api {
       code = status.code;
       await refuseWith(exchange, status);
     } finally {
-      this.#stopping.signal.removeEventListener('abort', end);
+      for (const ending of [this.#stopping.signal, signal]) ending?.removeEventListener('abort', end);
       over.abort();
       this.#audit(exchange, code);
     }

@@ -1,15 +1,6 @@
 /** The objects of one kind in memory, in order of namespace and name, with an index by node. */
 import type { KubeObject } from '../../kubernetes.ts';
-
-/** The key of an object inside its kind: sorts by namespace, then name. */
-export function tableKey(namespace: string | undefined, name: string): string {
-  return `${namespace ?? ''}\0${name}`;
-}
-
-export function parseTableKey(key: string): { namespace: string | undefined; name: string } {
-  const end = key.indexOf('\0');
-  return { namespace: end === 0 ? undefined : key.slice(0, end), name: key.slice(end + 1) };
-}
+import { SortedKeys, tableKey } from './sorted-keys.ts';
 
 export function tableKeyOf(object: KubeObject): string {
   return tableKey(object.metadata.namespace, object.metadata.name);
@@ -20,8 +11,7 @@ export const INDEXED_FIELD = 'spec.nodeName';
 
 export class KindTable {
   readonly #objects = new Map<string, KubeObject>();
-  /** Keys in order, kept so by insertion: a list must not sort the fleet. */
-  readonly #sorted: string[] = [];
+  readonly #sorted = new SortedKeys();
   readonly #byNode = new Map<string, Set<string>>();
 
   has(key: string): boolean {
@@ -34,7 +24,7 @@ export class KindTable {
 
   put(key: string, object: KubeObject): void {
     const previous = this.#objects.get(key);
-    if (previous === undefined) this.#sorted.splice(this.#position(key), 0, key);
+    if (previous === undefined) this.#sorted.add(key);
     this.#objects.set(key, object);
     this.#reindex(key, previous, object);
   }
@@ -43,34 +33,18 @@ export class KindTable {
     const previous = this.#objects.get(key);
     if (previous === undefined) return;
     this.#objects.delete(key);
-    this.#sorted.splice(this.#position(key), 1);
+    this.#sorted.remove(key);
     this.#reindex(key, previous, undefined);
   }
 
   /** Keys in order, after `after`, of one namespace or all. */
   keys(namespace: string | undefined, after = ''): string[] {
-    const begin = Math.max(
-      namespace === undefined ? 0 : this.#position(tableKey(namespace, '')),
-      after === '' ? 0 : this.#position(`${after}\0`),
-    );
-    const end = namespace === undefined ? this.#sorted.length : this.#position(`${namespace}\x01`);
-    return this.#sorted.slice(begin, Math.max(begin, end));
+    return this.#sorted.keys(namespace, after);
   }
 
   /** Keys in order of the objects whose `spec.nodeName` is `node`. */
   keysOfNode(node: string): string[] {
     return [...(this.#byNode.get(node) ?? [])].sort();
-  }
-
-  /** Index of the first key that is not before `key`. */
-  #position(key: string): number {
-    let [low, high] = [0, this.#sorted.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#sorted[middle]! < key) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 
   #reindex(key: string, previous: KubeObject | undefined, next: KubeObject | undefined): void {

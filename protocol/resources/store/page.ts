@@ -2,8 +2,9 @@
 import { AppError } from '../../errors.ts';
 import type { KubeObject } from '../../kubernetes.ts';
 import type { ChangeLog } from './change-log.ts';
-import { INDEXED_FIELD, parseTableKey } from './kind-table.ts';
+import { INDEXED_FIELD } from './kind-table.ts';
 import type { FieldTerm, ListOptions, ListResult, NameFilter } from './resource-reader.ts';
+import { parseTableKey } from './sorted-keys.ts';
 
 /** The objects of one kind, in order, as a page reads them. */
 export interface ObjectTable {
@@ -21,7 +22,11 @@ export interface ContinueToken {
   key: string;
 }
 
-/** The page of `options`. `E_INPUT_INVALID` for a token that is none, `E_REVISION_EXPIRED` for one too old. */
+/**
+ * The page of `options`. It ends early, to be continued, when it has looked at `scanMax` keys: a store that makes its
+ * objects when they are read gives the event loop a turn then.
+ * `E_INPUT_INVALID` for a token that is none, `E_REVISION_EXPIRED` for one too old.
+ */
 export function pageOf(
   kindKey: string,
   table: ObjectTable,
@@ -29,6 +34,7 @@ export function pageOf(
   revision: number,
   options: ListOptions,
   matches: (object: KubeObject) => boolean,
+  scanMax = Number.POSITIVE_INFINITY,
 ): ListResult {
   const token = options.continue ? parseToken(options.continue, revision) : { revision, key: '' };
   log.assertReaches(token.revision);
@@ -37,6 +43,12 @@ export function pageOf(
   const items: KubeObject[] = [];
   let last = '';
   for (const [index, key] of keys.entries()) {
+    if (index >= scanMax)
+      return {
+        items,
+        revision: String(token.revision),
+        continue: formatToken({ revision: token.revision, key: keys[index - 1]! }),
+      };
     const object = read(key);
     if (object === undefined || !matches(object)) continue;
     if (items.length < limit) {
