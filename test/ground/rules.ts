@@ -200,7 +200,6 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/workloads/gauges.ts', reason: 'reads /proc and the sizes of files' },
   { path: 'runtime/workloads/oci/bundles.ts', reason: 'what crun starts from, as files' },
   { path: 'runtime/workloads/oci/container-facts.ts', reason: 'looks at the machine' },
-  { path: 'runtime/workloads/oci/containers.ts', reason: 'joins the adapters of class oci, makes the state directory' },
   { path: 'runtime/workloads/oci/crun.ts', reason: 'runs crun' },
   { path: 'runtime/workloads/oci/host-network.ts', reason: 'runs ip, reads /sys and /run/netns' },
   { path: 'runtime/workloads/pod-files.ts', reason: 'the directories of pods' },

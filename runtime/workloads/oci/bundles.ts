@@ -83,6 +83,7 @@ export class Bundles {
       mounts,
       security: await securityIn(pod, container, image),
     });
+    await this.#config.crun.prepare();
     await emptyBundle(bundle);
     await mkdir(join(terminationMessage, '..'), { recursive: true, mode: 0o700 });
     await clearMessage(terminationMessage);

@@ -1,5 +1,4 @@
-/** All that class `oci` needs of this machine, joined. An adapter: it looks what there is. */
-import { mkdir } from 'node:fs/promises';
+/** All that class `oci` needs of this machine, looked for and joined. */
 import { join } from 'node:path';
 import type { Clock } from '../../../protocol/env.ts';
 import type { NoNetworks, PodNetworks, Processes } from '../ports.ts';
@@ -42,7 +41,7 @@ export async function openContainers(
   const owner = ownerOf(dataDirectory);
   const { crun: file = '', ip = '' } = facts.programs;
   const stateDirectory = join(stateRoot, owner, 'crun');
-  const fault = containersFault(facts, range) ?? (await made(stateDirectory));
+  const fault = containersFault(facts, range);
   if (fault !== undefined) return without(fault, children);
   const networks = new HostNetwork({ ip, range, owner });
   const crun = new Crun({ file, stateDirectory });
@@ -57,13 +56,4 @@ export async function openContainers(
 
 function without(fault: string, processes: Processes): Containers {
   return { networks: { fault }, processes, endStrays: async () => {} };
-}
-
-async function made(directory: string): Promise<string | undefined> {
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    return undefined;
-  } catch (error) {
-    return `cannot write below ${stateRoot}: ${(error as Error).message}`;
-  }
 }

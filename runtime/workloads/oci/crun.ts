@@ -1,6 +1,6 @@
 /** crun as a tool: containers by id below a state directory of our own. An adapter: it runs the program. */
 import { execFile } from 'node:child_process';
-import { readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -26,6 +26,11 @@ export class Crun {
   line(...command: string[]): string[] {
     const { file, stateDirectory } = this.#config;
     return [file, '--root', stateDirectory, '--cgroup-manager=disabled', ...command];
+  }
+
+  /** Makes the state directory. */
+  async prepare(): Promise<void> {
+    await mkdir(this.#config.stateDirectory, { recursive: true, mode: 0o700 });
   }
 
   /** Whether it knows of a container; also of one whose processes are gone. */
