@@ -1,13 +1,14 @@
 /**
  * Goal: kill -9 of hub and runtimes at random moments loses nothing that was acknowledged and doubles nothing.
- * Method: real processes. In each round an operator writes objects as fast as the hub answers, a gate admits tickets,
- * pods come and go; at a random moment a hub or a runtime gets SIGKILL and is started again. In the end the hub's
- * objects are compared with the answers that were given, the hub's events with those in each terminal's own store,
- * and the processes with the pods.
+ * Method: real processes. In each round an operator writes objects as fast as the hub answers, apps tell of tickets and
+ * repeat what was not answered, pods come and go; at a random moment a hub or a runtime gets SIGKILL and is started
+ * again. In the end the hub's objects are compared with the answers that were given, the hub's events with what the apps
+ * were answered and with each terminal's own store, the processes with the pods, the identities with those of before.
  *
- * KILL_ROUNDS and KILL_SEED replay; the seed is in the name of the test.
+ * `npm run kill -- --rounds N --seed S`, or KILL_ROUNDS and KILL_SEED; the seed is in the name of the test.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { NodeEvent } from '../../cloud/hub/hub-state.ts';
 import type { Pod } from '../../protocol/kubernetes.ts';
@@ -17,13 +18,35 @@ import { House } from '../house/house.ts';
 import { HubClient } from '../house/hub-client.ts';
 import { SimRandom } from '../sim/random.ts';
 
-const ROUNDS = Number(process.env.KILL_ROUNDS ?? 30);
+const ROUNDS = Number(process.env.KILL_ROUNDS ?? 15);
 const SEED = process.env.KILL_SEED ?? String(process.hrtime.bigint() % 1_000_000n);
 const NODES = ['k-1', 'k-2', 'k-3'];
 const TEST_MS = 300_000 + ROUNDS * 10_000;
 
 const random = new SimRandom(SEED);
 const house = new House();
+/** Tells of one ticket after the other, each until it is answered, and then writes its id down. */
+const app = `
+import { randomUUID } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
+import { request } from 'node:http';
+const { STILE_API_SOCKET: socketPath, STILE_API_TOKEN: token, TICKETS: folder } = process.env;
+const post = (body) => new Promise((resolve) => {
+  const headers = { authorization: 'Bearer ' + token, 'content-type': 'application/json' };
+  const asked = request({ socketPath, method: 'POST', path: '/events', headers }, (answer) => {
+    answer.resume().on('end', () => resolve(answer.statusCode)).on('error', () => resolve(0));
+  });
+  asked.on('error', () => resolve(0)).end(JSON.stringify(body));
+});
+const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
+for (;;) {
+  const id = randomUUID();
+  for (let status = 0; status !== 200 && status !== 201; await pause()) status = await post({ type: 'ticket', data: { id }, id });
+  appendFileSync(folder + '/' + process.pid, id + '\\n');
+}
+`;
+/** What each terminal and the hub are known by. */
+let identities: string[] = [];
 /** ConfigMaps whose creation was answered with 201, with their content. */
 const acknowledged = new Map<string, string>();
 
@@ -33,11 +56,13 @@ beforeAll(async () => {
   for (const node of NODES) await house.join(node, 'kill');
   mkdirSync(house.path('image'));
   writeFileSync(house.path('image', 'stile-image.json'), '{"entrypoint":["app.mjs"]}');
-  writeFileSync(house.path('image', 'app.mjs'), "console.log('up'); setInterval(() => {}, 60_000);\n");
+  writeFileSync(house.path('image', 'app.mjs'), app);
+  mkdirSync(house.path('tickets'));
   await house.stile('image', 'push', house.path('image'), 'app:1');
   writeFileSync(house.path('app.json'), JSON.stringify(deployment()));
   await house.stile('apply', '-f', house.path('app.json'));
   await allRun();
+  identities = identitiesNow();
 }, TEST_MS);
 
 afterAll(() => house.close(), TEST_MS);
@@ -51,6 +76,8 @@ test(
     expect(pidsBefore.size).toBe(NODES.length);
     await expectObjects();
     await expectProcesses();
+    expect(identitiesNow()).toEqual(identities);
+    await expectTickets();
     await expectEvents();
   },
   TEST_MS,
@@ -131,6 +158,28 @@ async function expectProcesses(): Promise<void> {
   await house.waitFor('one process per pod', async () => (await house.podPids()).length === NODES.length);
 }
 
+/** What an app was answered for is at the hub, once. */
+async function expectTickets(): Promise<void> {
+  const folder = house.path('tickets');
+  const answered = readdirSync(folder).flatMap((file) => readFileSync(join(folder, file), 'utf8').trim().split('\n'));
+  expect(answered.length).toBeGreaterThan(ROUNDS);
+  let atHub: string[] = [];
+  await house.waitFor('the tickets to reach the hub', async () => {
+    atHub = (await hubEvents()).flatMap(({ type, id }) => (type === 'ticket' && id !== undefined ? [id] : []));
+    const known = new Set(atHub);
+    return answered.every((id) => known.has(id));
+  });
+  expect(new Set(atHub).size).toBe(atHub.length);
+}
+
+/** Keys, certificates and authorities, by their files. */
+function identitiesNow(): string[] {
+  const files = NODES.flatMap((node) =>
+    ['key.pem', 'cert.pem', 'ca.pem'].map((file) => ['nodes', node, 'identity', file]),
+  );
+  return [['hub', 'pki', 'authority.pem'], ...files].map((path) => readFileSync(house.path(...path), 'utf8'));
+}
+
 /** Whatever a terminal stored and the hub acknowledged is at the hub once, under the same number. */
 async function expectEvents(): Promise<void> {
   // Stopped first: what a terminal reports on its way out counts too.
@@ -171,7 +220,8 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 function deployment(): unknown {
   const labels = { app: 'app' };
-  const container = { name: 'main', image: 'app:1', ports: [{ containerPort: 1, hostPort: 1 }] };
+  const env = [{ name: 'TICKETS', value: house.path('tickets') }];
+  const container = { name: 'main', image: 'app:1', env, ports: [{ containerPort: 1, hostPort: 1 }] };
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
