@@ -17,6 +17,13 @@ const hubTables = [
 ];
 const liveCertificate = 'CREATE UNIQUE INDEX node_certificate_live ON node_certificate (node) WHERE revoked_ms IS NULL';
 
+const renewedIdentities = [
+  'CREATE TABLE node_certificate (serial TEXT PRIMARY KEY, node TEXT NOT NULL, pool TEXT NOT NULL, key_hash TEXT NOT NULL, certificate_pem TEXT NOT NULL, issued_ms INTEGER NOT NULL, not_after_ms INTEGER NOT NULL, revoked_ms INTEGER, successor TEXT, suspended_ms INTEGER) STRICT',
+  liveCertificate,
+  'CREATE TABLE node_successor (node TEXT PRIMARY KEY, serial TEXT NOT NULL, pool TEXT NOT NULL, key_hash TEXT NOT NULL, certificate_pem TEXT NOT NULL, issued_ms INTEGER NOT NULL, not_after_ms INTEGER NOT NULL) STRICT',
+  'CREATE TABLE node_revocation (node TEXT PRIMARY KEY, revoked_ms INTEGER NOT NULL) STRICT',
+];
+
 /** Version to the statements that made an empty file of it. */
 export const earlierHubSchemas: Readonly<Record<number, readonly string[]>> = {
   1: [
@@ -24,12 +31,11 @@ export const earlierHubSchemas: Readonly<Record<number, readonly string[]>> = {
     'CREATE TABLE node_certificate (serial TEXT PRIMARY KEY, node TEXT NOT NULL, pool TEXT NOT NULL, key_hash TEXT NOT NULL, certificate_pem TEXT NOT NULL, issued_ms INTEGER NOT NULL, not_after_ms INTEGER NOT NULL, revoked_ms INTEGER) STRICT',
     liveCertificate,
   ],
-  2: [
+  2: [...hubTables, ...renewedIdentities],
+  3: [
     ...hubTables,
-    'CREATE TABLE node_certificate (serial TEXT PRIMARY KEY, node TEXT NOT NULL, pool TEXT NOT NULL, key_hash TEXT NOT NULL, certificate_pem TEXT NOT NULL, issued_ms INTEGER NOT NULL, not_after_ms INTEGER NOT NULL, revoked_ms INTEGER, successor TEXT, suspended_ms INTEGER) STRICT',
-    liveCertificate,
-    'CREATE TABLE node_successor (node TEXT PRIMARY KEY, serial TEXT NOT NULL, pool TEXT NOT NULL, key_hash TEXT NOT NULL, certificate_pem TEXT NOT NULL, issued_ms INTEGER NOT NULL, not_after_ms INTEGER NOT NULL) STRICT',
-    'CREATE TABLE node_revocation (node TEXT PRIMARY KEY, revoked_ms INTEGER NOT NULL) STRICT',
+    ...renewedIdentities,
+    'CREATE INDEX node_event_id ON node_event (node, type, id) WHERE id IS NOT NULL',
   ],
 };
 
