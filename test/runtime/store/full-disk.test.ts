@@ -81,13 +81,16 @@ it.skipIf(!mayMount())(
       held: true,
       filled: 'ENOSPC',
       event: 'E_OUTBOX_FULL',
+      twin: 'E_STORE_FAILED',
       record: 'ok',
       fault: 'full',
       eventWhileFull: 'E_OUTBOX_FULL',
       recovered: true,
       eventAfter: 'ok',
+      twinAfter: 'ok',
       refused: 2,
       kept: 1,
+      twinsKept: 1,
     });
   },
 );

@@ -10,6 +10,7 @@ import { NodeStore } from '../../../runtime/store/node-store.ts';
 import { openStore } from '../../../runtime/store/recovery.ts';
 import { ReserveFile } from '../../../runtime/store/reserve-file.ts';
 import { ReservedJournal } from '../../../runtime/store/reserved-journal.ts';
+import { Twins } from '../../../runtime/twins/twins.ts';
 import { exampleRecord } from '../../contract/pod-records.ts';
 
 const directory = process.argv[2]!;
@@ -32,6 +33,11 @@ async function open() {
 
 const { reserve, journal, store } = await open();
 const result: Record<string, unknown> = { held: await reserve.hold() };
+const twins = new Twins(env, { nodeName: 'gate-1' }, { store, putState: () => {} }, (error) => {
+  throw error;
+});
+await twins.start();
+const twin = () => twins.patch('gate-1', { properties: { reported: { text: 'x'.repeat(4_000) } } });
 const ballast = join(directory, 'ballast');
 const file = openSync(ballast, 'w');
 try {
@@ -43,6 +49,7 @@ try {
 }
 const event = () => store.append({ type: 'ticket', data: 'x'.repeat(8_000) });
 result.event = await outcome(event());
+result.twin = await outcome(twin());
 result.record = await outcome(store.podRecords().save(exampleRecord('uid-1')));
 result.fault = journal.fault;
 result.eventWhileFull = await outcome(event());
@@ -54,9 +61,12 @@ stop.abort();
 await running;
 result.recovered = journal.fault === undefined;
 result.eventAfter = await outcome(event());
+result.twinAfter = await outcome(twin());
+await twins.stop();
 result.refused = store.refusedEvents;
 await store.close();
 const again = await open();
 result.kept = again.store.state.pods.size;
+result.twinsKept = again.store.state.twins.size;
 await again.store.close();
 process.stdout.write(JSON.stringify(result));
