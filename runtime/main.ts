@@ -26,9 +26,8 @@ import { enrol, type Identity, loadIdentity } from './identity/identity.ts';
 import { OwnIdentity } from './identity/own-identity.ts';
 import { blobsOverHttps } from './images/blob-source.ts';
 import { ImageStore } from './images/image-store.ts';
-import { appEvents } from './local-api/app-events.ts';
-import { kubernetesEndpoint } from './local-api/kubernetes-endpoint.ts';
 import { LocalApi } from './local-api/local-api.ts';
+import { localService } from './local-api/local-service.ts';
 import { podKind, viewKinds } from './local-api/view-kinds.ts';
 import { type LocalObject, ViewStore } from './local-api/view-store.ts';
 import {
@@ -214,7 +213,7 @@ interface Parts {
 async function serve(env: Env, parts: Parts): Promise<void> {
   const { dataDir, own, mended, store, journal, reserved } = parts;
   const stopping = new AbortController();
-  const { terminal, localApi, service, files, children } = await assemble(env, parts, (error) => stopping.abort(error));
+  const { terminal, localApi, shown, files, children } = await assemble(env, parts, (error) => stopping.abort(error));
   const onSignal = (signal: NodeJS.Signals) => {
     if (stopping.signal.aborted) process.exit(1);
     env.log.info('stopping', { signal });
@@ -232,7 +231,7 @@ async function serve(env: Env, parts: Parts): Promise<void> {
   let care: Scope | undefined;
   try {
     await terminal.start();
-    localApi?.serve(service);
+    localApi?.serve(localService(env, { terminal, shown }, localApi.principals));
     care = watchStore(env, { journal, reserved, store, dataDir, terminal, wear }, (error) => stopping.abort(error));
     watchIdentity(care, own, mended, terminal);
     attendance = await attend(env, care, dataDir, controls);
@@ -309,11 +308,7 @@ async function assemble(env: Env, parts: Parts, onFailure: (error: unknown) => v
     shown,
   };
   const terminal = new Terminal(env, config, ports, onFailure);
-  const service = {
-    handlers: [appEvents((event) => terminal.link.append(event)), kubernetesEndpoint(env, shown)],
-    unready: () => [],
-  };
-  return { terminal, localApi, service, files, children };
+  return { terminal, localApi, shown, files, children };
 }
 
 /** The view with the pods as they were known last, so that a start changes none for who reads it. */

@@ -183,6 +183,7 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/images/unpack.ts', reason: 'layers into directories' },
   { path: 'runtime/local-api/access-files.ts', reason: 'secrets of the local API on the disk' },
   { path: 'runtime/local-api/server.ts', reason: "the local API's sockets" },
+  { path: 'runtime/local-api/twin-socket.ts', reason: 'WebSockets of apps' },
   { path: 'runtime/machine.ts', reason: 'asks the machine what it is' },
   { path: 'runtime/main-js.ts', reason: "becomes the process of a pod's module" },
   { path: 'runtime/main.ts', reason: 'the runtime process: arguments, environment, exit code' },

@@ -1,0 +1,30 @@
+/** All that the local API offers, made of the terminal that it stands for. */
+import type { Env } from '../../protocol/env.ts';
+import type { Terminal } from '../terminal.ts';
+import { appEvents } from './app-events.ts';
+import { kubernetesEndpoint } from './kubernetes-endpoint.ts';
+import type { LocalService } from './local-api.ts';
+import type { Principals } from './principals.ts';
+import { twinSockets } from './twin-socket.ts';
+import { twinsEndpoint } from './twins-endpoint.ts';
+import type { ViewStore } from './view-store.ts';
+
+export interface LocalServiceParts {
+  terminal: Pick<Terminal, 'link' | 'twins'>;
+  /** The view, for who reads it as Kubernetes objects. */
+  shown: ViewStore;
+}
+
+export function localService(env: Env, { terminal, shown }: LocalServiceParts, principals: Principals): LocalService {
+  const { link, twins } = terminal;
+  const sockets = twinSockets(env, twins, principals);
+  return {
+    handlers: [
+      appEvents((event) => link.append(event)),
+      twinsEndpoint(twins, principals),
+      kubernetesEndpoint(env, shown),
+    ],
+    upgrade: (upgrade) => sockets.upgrade(upgrade),
+    unready: () => [],
+  };
+}
