@@ -137,7 +137,8 @@ function written(record: TwinRecord, values: { desired?: Members; reported?: Mem
   }
   if (values.desired !== undefined && !sameJson(values.desired, shownDesired(record).value))
     next = frozen(withOpen(next, values.desired, nowMs));
-  return numbered(record, next);
+  // Either of the two is visible, so that there is nothing to compare.
+  return next === record ? record : { ...next, sequence: record.sequence + 1 };
 }
 
 /** `mine` is what desired shall be, written over all that is shown. */
