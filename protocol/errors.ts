@@ -100,6 +100,8 @@ export const errorTable = {
   E_TOO_MANY: { wire: 106, retry: 'later', http: 429 },
   /** The document is not the one that the caller had seen. */
   E_PRECONDITION: { wire: 107, retry: 'never', http: 412 },
+  /** What is asked for is not there yet: the program starts. */
+  E_STARTING: { wire: 108, retry: 'later', http: 503 },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorTable;

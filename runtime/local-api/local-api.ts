@@ -67,6 +67,7 @@ export class LocalApi {
       handlers,
       upgrade: (upgrade: Upgrade) =>
         service.current?.upgrade === undefined ? upgrade.socket.destroy() : service.current.upgrade(upgrade),
+      started: () => service.current !== undefined,
       unready: () => service.current?.unready() ?? ['the terminal starts'],
     };
     const server = await openDoors(env, { socketPath: socket, openToUsers: options.openToUsers }, parts, {
@@ -95,7 +96,7 @@ export class LocalApi {
     return this.#server.refusals.counts;
   }
 
-  /** Before it, callers hear that nothing is found, and `/readyz` why. */
+  /** Before it, callers hear `E_STARTING`. */
   serve(service: LocalService): void {
     this.#service.current = service;
     this.#handlers.push(...service.handlers);

@@ -28,6 +28,8 @@ export interface LocalServerParts {
   /** The first that answers; they are asked in this order. */
   handlers: readonly LocalHandler[];
   upgrade?(upgrade: Upgrade): void;
+  /** Whether the handlers are all there; before that nobody can be told that something is not. */
+  started(): boolean;
   /** What is not yet well, one line each; empty: ready. */
   unready(): string[];
 }
@@ -138,6 +140,7 @@ export class LocalServer {
     if (this.#answerHealth(url, response)) return;
     const principal = this.#identify(request, url);
     caller.name = principal.name;
+    if (!this.#parts.started()) throw starting();
     await this.#within(principal, async () => {
       const left = new AbortController();
       response.once('close', () => left.abort());
@@ -161,6 +164,7 @@ export class LocalServer {
       const url = targetOf(request);
       const principal = this.#identify(request, url);
       name = principal.name;
+      if (!this.#parts.started()) throw starting();
       if (this.#parts.upgrade === undefined || this.#stopping.signal.aborted)
         throw new AppError('E_NOT_FOUND', `the local API knows no upgrade at ${url.pathname}`);
       if ((this.#underWay.get(name) ?? 0) >= REQUESTS_PER_CALLER_MAX) throw tooMany(name);
@@ -242,6 +246,10 @@ function preflight(response: ServerResponse): void {
     'access-control-max-age': '600',
   });
   response.end();
+}
+
+function starting(): AppError {
+  return new AppError('E_STARTING', 'the terminal starts: try again in a moment', { retryAfterMs: 1_000 });
 }
 
 function tooMany(name: string): AppError {

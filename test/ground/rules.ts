@@ -37,7 +37,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ['cloud/', 'test/'],
   'fast-json-patch': ['cloud/', 'test/'],
   yaml: ['cloud/', 'test/'],
-  esbuild: ['firmware-images/', 'runtime/packaging/', 'test/'],
+  esbuild: ['firmware-images/', 'runtime/app-client/', 'runtime/packaging/', 'test/'],
   '@yao-pkg/pkg': ['firmware-images/', 'runtime/packaging/', 'test/'],
   'fast-check': ['test/'],
   vitest: ['test/'],
@@ -165,6 +165,7 @@ export const adapters: readonly Exception[] = [
   { path: 'cloud/images/layout-image.ts', reason: 'reads image layouts and archives' },
   { path: 'cloud/images/push.ts', reason: 'stages an image in a temporary directory' },
   { path: 'cloud/kinds/generate-schemas.ts', reason: 'run by hand: reads declarations, writes schemas.gen.ts' },
+  { path: 'runtime/app-client/', reason: 'runs in apps, not in the runtime; and its build' },
   { path: 'runtime/bin/', reason: 'launchers' },
   { path: 'runtime/check/check.ts', reason: 'prints what was found' },
   { path: 'runtime/check/machine-facts.ts', reason: 'looks at the machine' },
@@ -227,6 +228,7 @@ export const computedImports: readonly Exception[] = [
 /** The only files that read `process.env`. */
 export const environmentReaders: readonly Exception[] = [
   { path: 'cloud/cli/main.ts', reason: 'KUBECONFIG, HOME' },
+  { path: 'runtime/app-client/stile-app.ts', reason: 'STILE_API_SOCKET, STILE_API_URL, STILE_API_TOKEN of its pod' },
   { path: 'runtime/main.ts', reason: 'PATH, names of proxies, the socket of systemd' },
 ];
 

@@ -153,6 +153,18 @@ test('a caller has its own bound, and who is gone counts no more', async () => {
   expect(await ask(socket, '/who', { token: tokenOf('u1') })).toMatchObject({ status: 200 });
 });
 
+test('until the terminal is there, nobody hears that something is not', async () => {
+  const options = { dataDir: await directory(), nodeName: 'gate-1', openToUsers: false };
+  const api = await LocalApi.open(env, options, (uid) => pods.get(uid));
+  closers.push(() => api.close());
+  const { socket, tokenOf } = api.access;
+  const early = await ask(socket, '/who', { token: tokenOf('u1') });
+  expect(early).toMatchObject({ status: 503, headers: { 'retry-after': '1' }, body: { code: 'E_STARTING' } });
+  expect(await ask(socket, '/readyz')).toMatchObject({ status: 503, body: { unready: ['the terminal starts'] } });
+  api.serve({ handlers: [whoAmI], unready: () => [] });
+  expect(await ask(socket, '/who', { token: tokenOf('u1') })).toMatchObject({ status: 200 });
+});
+
 test('closing ends what is under way', async () => {
   const api = await open(await directory(), [
     ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(true), { once: true })),
