@@ -1,5 +1,6 @@
 /** Pod v1. */
 import type { ContainerStatus, Pod } from '../../kubernetes.ts';
+import { bytesQuantity, parseQuantity } from '../../quantity.ts';
 import { ageOf, column, wideColumn } from './columns.ts';
 import type { ResourceRow } from './define-resource.ts';
 
@@ -18,6 +19,7 @@ export const podRow: ResourceRow<Pod> = {
     column<Pod>('Restarts', restartsText),
     wideColumn<Pod>('IP', (pod) => pod.status?.podIP),
     wideColumn<Pod>('Node', (pod) => pod.spec.nodeName),
+    wideColumn<Pod>('Memory Limit', memoryText),
   ],
   selectableFields: {
     'spec.nodeName': (pod) => pod.spec.nodeName ?? '',
@@ -67,6 +69,15 @@ function containersText(statuses: ContainerStatus[]): string | undefined {
 
 function endText(end: { reason?: string; signal?: number; exitCode: number }): string {
   return end.reason || (end.signal ? `Signal:${end.signal}` : `ExitCode:${end.exitCode}`);
+}
+
+/** What its containers are held to together, the node's own bound of an engine included. */
+function memoryText({ status }: Pod): string | undefined {
+  const limits = (status?.containerStatuses ?? []).map(({ resources }) => {
+    return parseQuantity((resources as { limits?: Record<string, string> } | undefined)?.limits?.memory);
+  });
+  if (limits.length === 0 || limits.some((limit) => limit === undefined)) return undefined;
+  return bytesQuantity(limits.reduce<number>((sum, limit) => sum + limit!, 0));
 }
 
 function restartsText(pod: Pod, nowMs: number): string {

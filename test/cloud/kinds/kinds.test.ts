@@ -238,7 +238,12 @@ describe('Pod', () => {
         {
           phase: 'Running',
           podIP: '10.0.0.1',
-          containerStatuses: [container({ running }, { ready: true, restartCount: 3, lastState })],
+          containerStatuses: [
+            container(
+              { running },
+              { ready: true, restartCount: 3, lastState, resources: { limits: { memory: '128Mi' } } },
+            ),
+          ],
         },
         { creationTimestamp: '2030-01-01T00:00:00Z' },
       ),
@@ -250,7 +255,11 @@ describe('Pod', () => {
       Age: '10m',
       IP: '10.0.0.1',
       Node: 'n1',
+      'Memory Limit': '128Mi',
     });
+    const bounded = container({ running }, { resources: { limits: { memory: '64Mi' } } });
+    expect(shown({ containerStatuses: [bounded, bounded] })['Memory Limit']).toBe('128Mi');
+    expect(shown({ containerStatuses: [bounded, container({ running })] })['Memory Limit']).toBe('<none>');
     expect(shown({ phase: 'Pending' })).toMatchObject({ Ready: '0/1', Status: 'Pending', Restarts: '0', IP: '<none>' });
     const waiting = container({ waiting: { reason: 'CrashLoopBackOff' } });
     expect(shown({ phase: 'Running', containerStatuses: [waiting] }).Status).toBe('CrashLoopBackOff');
