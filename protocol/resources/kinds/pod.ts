@@ -77,7 +77,8 @@ function memoryText({ status }: Pod): string | undefined {
     return parseQuantity((resources as { limits?: Record<string, string> } | undefined)?.limits?.memory);
   });
   if (limits.length === 0 || limits.some((limit) => limit === undefined)) return undefined;
-  return bytesQuantity(limits.reduce<number>((sum, limit) => sum + limit!, 0));
+  const bytes = limits.reduce<number>((sum, limit) => sum + limit!, 0);
+  return bytes % 2 ** 20 === 0 ? `${bytes / 2 ** 20}Mi` : bytesQuantity(bytes);
 }
 
 function restartsText(pod: Pod, nowMs: number): string {
