@@ -6,8 +6,8 @@ import { shown, unitOf } from './figure-rows.ts';
 import type { Result, Series } from './result.ts';
 import { summary } from './statistics.ts';
 
-const WIDTH = 760;
-const PLOT_LEFT = 170;
+const WIDTH = 790;
+const PLOT_LEFT = 200;
 const PLOT_WIDTH = 440;
 const ROW_HEIGHT = 24;
 const HEADING_HEIGHT = 30;

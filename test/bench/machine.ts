@@ -31,3 +31,6 @@ export function describeMachine(of: Machine = machine()): string {
 export function loadNow(): number {
   return loadavg()[0]!;
 }
+
+/** More was runnable than there are cores, so whatever takes time took longer than it needs. */
+export const isBusy = (load: number, { cores }: Pick<Machine, 'cores'>): boolean => load > cores;

@@ -66,6 +66,14 @@ test('the report of a day says method, machine, load and every figure, in tables
   expect(new Set(table.map((line) => line.split('|').length)).size).toBe(1);
 });
 
+test('a busy machine is told wherever the figures stand', () => {
+  const busy = { ...result, load: { before: 0.3, after: 7 } };
+  for (const shownPage of [report, (_: string, results: Result[]) => readmeTables(results)]) {
+    expect(shownPage('2026-11-23', [busy])).toMatch(/the machine was busy/i);
+    expect(shownPage('2026-11-23', [result])).not.toMatch(/the machine was busy/i);
+  }
+});
+
 test('the README keeps everything but what stands between the marks', () => {
   const readme = `before\n${README_BEGIN}\nold\n${README_END}\nafter\n`;
   const tables = readmeTables([result]);

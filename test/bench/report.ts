@@ -1,10 +1,12 @@
 /** Results as Markdown. Pure. */
 import { type FigureRow, figureRows, shownAim, shownSummary, unitOf } from './figure-rows.ts';
-import { describeMachine } from './machine.ts';
+import { describeMachine, isBusy } from './machine.ts';
 import { dateOf, type Result } from './result.ts';
 
 export const README_BEGIN = '<!-- bench: written by `npm run bench -- --readme` -->';
 export const README_END = '<!-- bench: end -->';
+
+const BUSY = 'the machine was busy with other work: times and rates are to be measured again';
 
 /** The page of one day: each bench with its method, its table, its picture and where it ran. */
 export function report(date: string, results: readonly Result[]): string {
@@ -18,6 +20,7 @@ function section(result: Result): string[] {
     `load ${load.before.toFixed(2)} before, ${load.after.toFixed(2)} after`,
     `${rounds} rounds in turn after one that does not count, ${(tookMs / 1_000).toFixed(0)} s from ${began}`,
     ...(commit === undefined ? [] : [`commit ${commit}`]),
+    ...(wasBusy(result) ? [BUSY] : []),
     ...(quick ? ['**quick: too short to mean anything**'] : []),
   ];
   return [
@@ -53,9 +56,14 @@ function partTable(results: readonly Result[]): string {
     figureRows(result).map((row) => [`${result.title}: ${figureName(row)}`, row.subject, ...cells(row, true)]),
   );
   const caption = `Measured ${dates.join(' to ')} on ${[...machines].join('; ')}; load ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}. Medians, the middle half in brackets.`;
-  return [caption, table([['the terminal', 'of', 'median', 'beside', 'ratio', 'aim'], ...rows])]
+  const warning = results.some(wasBusy) ? ` **${BUSY[0]!.toUpperCase()}${BUSY.slice(1)}.**` : '';
+  return [`${caption}${warning}`, table([['the terminal', 'of', 'median', 'beside', 'ratio', 'aim'], ...rows])]
     .join('\n\n')
     .replace('the terminal', `the ${results[0]!.part}`);
+}
+
+function wasBusy({ load, machine }: Result): boolean {
+  return isBusy(load.before, machine) || isBusy(load.after, machine);
 }
 
 function cells(row: FigureRow, namesPeer = false): string[] {

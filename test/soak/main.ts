@@ -25,6 +25,8 @@ import { courseLines, idleWear, mebibytes, steadiness, type Verdict } from './ve
 const NODE = 'soaked';
 /** After its first minute a runtime checks and copies its store, which is not what an idle one writes. */
 const MINUTES_MIN = 2;
+/** A terminal that wrote nothing for so long has done what was asked of it. */
+const STILL_MS = 5_000;
 
 interface Soak {
   plan: Plan;
@@ -137,7 +139,17 @@ async function eventsAlone(soak: Soak, interrupted: AbortSignal): Promise<void> 
 }
 
 async function quiet(soak: Soak, interrupted: AbortSignal): Promise<void> {
-  const { plan, runtime } = soak;
+  const { plan, runtime, house } = soak;
+  // The last restart may still be under way. One that never ends is a failure, not a quiet time.
+  let written = -1;
+  let sinceMs = systemClock.monotonic();
+  const isStill = async () => {
+    const { writtenBytes } = await runtime.sample();
+    if (writtenBytes !== written) sinceMs = systemClock.monotonic();
+    written = writtenBytes;
+    return systemClock.monotonic() - sinceMs >= STILL_MS;
+  };
+  await house.waitFor('the terminal to have nothing left to write', isStill, plan.settleMsMax);
   const first = await runtime.sample();
   await during(plan.quietMs, interrupted, () => []);
   const last = await runtime.sample();

@@ -34,6 +34,7 @@ export interface Bounds {
   /** Medians of the first and of the last third of what is looked at may differ by so many. */
   openFiles: number;
   threads: number;
+  /** Two come and go by the load itself: the guest, and the one that is restarted. */
   processes: number;
   /** In the quiet time: as much as the budget of a day allows, or this where the time is too short for a share of it. */
   quietBytesMin: number;
@@ -65,7 +66,7 @@ export function planFor(minutes: number, idleBytesPerDay: number): Plan {
       growthBytes: long ? 16 * MIB : 24 * MIB,
       openFiles: 4,
       threads: 1,
-      processes: 1,
+      processes: 2,
       quietBytesMin: 64 * 1024,
       idleBytesPerDay,
     },

@@ -46,7 +46,7 @@ test('memory that grows by two megabytes a minute is found, and so are files, th
     expect.stringContaining('open files'),
   ]);
   expect(broken(samples((minutes) => ({ threads: 11 + Math.round(minutes / 4) })))).toHaveLength(1);
-  expect(broken(samples((minutes) => ({ processes: 11 + Math.round(minutes / 4) })))).toHaveLength(1);
+  expect(broken(samples((minutes) => ({ processes: 11 + Math.round(minutes / 2) })))).toHaveLength(1);
 });
 
 test('where the heap could be asked, a leak in it and one beside it are found, and free places are none', () => {
