@@ -421,6 +421,10 @@ export const keys = {
   deviceNode: 'stile.dev/node',
   /** Finalizer of a Twin: it goes when the node no longer holds the twin. */
   nodeTold: 'stile.dev/node-told',
+  /** On a Twin: JSON of the `deviceProperties` of its Device that desired has taken over. */
+  deviceProperties: 'stile.dev/device-properties',
+  /** On a Twin: who changed desired last. */
+  changedBy: 'stile.dev/changed-by',
 } as const;
 
 /** True when `labels` meet `selector`. No selector selects nothing, an empty one everything. */

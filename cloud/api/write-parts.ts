@@ -1,5 +1,6 @@
 /** What the API needs beyond reading: a store that can be written, and what the kinds' schemas say. */
 import type { KubeObject } from '../../protocol/kubernetes.ts';
+import type { Identity } from '../../protocol/resources/api/identity.ts';
 import type { ApiParts, Call, KindTable } from '../../protocol/resources/api/parts.ts';
 import type { FieldFault } from '../../protocol/resources/kinds/faults.ts';
 import type { Kind } from '../kinds/kind.ts';
@@ -17,6 +18,18 @@ export interface WrittenKinds extends KindTable<Kind> {
 export interface WriteParts extends Omit<ApiParts<Kind>, 'beyondReading' | 'openApi'> {
   store: ResourceStore;
   kinds: WrittenKinds;
+  /**
+   * Fills in what the server knows of an object that a user writes, before it is checked. Not for a status. Errors
+   * that the user is told: `E_INPUT_INVALID`, `E_LINK_BUSY`, `E_NODE_OFFLINE`.
+   */
+  complete?(object: KubeObject, write: Completion): Promise<KubeObject>;
+}
+
+export interface Completion {
+  kind: Kind;
+  /** Undefined for a new object. */
+  previous: KubeObject | undefined;
+  identity: Identity | undefined;
 }
 
 export type WriteCall = Call<Kind>;

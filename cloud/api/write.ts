@@ -25,7 +25,8 @@ export async function createObject(env: Env, parts: WriteParts, call: WriteCall)
   if (name !== undefined) call.facts.name = name;
   await requireNamespace(parts, call, name);
   const warnings = checkFields(parts.kinds, call, object);
-  const admitted = admit(parts.kinds, kind, object, undefined);
+  const completed = (await parts.complete?.(object, { kind, previous: undefined, identity: call.identity })) ?? object;
+  const admitted = admit(parts.kinds, kind, completed, undefined);
   try {
     const created = await parts.store.create(kind, admitted, { dryRun });
     call.facts.name = created.metadata.name;
@@ -70,7 +71,9 @@ export async function rewrite(
     requireSame(subject, previous, asked);
     const next = forUpdate(kind, previous, asked, options.subresource);
     const warnings = checkFields(parts.kinds, call, next, previous);
-    const admitted = admit(parts.kinds, kind, next, previous);
+    const write = { kind, previous, identity: call.identity };
+    const completed = options.subresource === 'status' ? next : ((await parts.complete?.(next, write)) ?? next);
+    const admitted = admit(parts.kinds, kind, completed, previous);
     try {
       return { written: await parts.store.update(kind, admitted, options), warnings };
     } catch (error) {

@@ -1,9 +1,13 @@
 /** The controllers as rows: each gathers what its pure function wants to see. */
 import { type Env, randomHex } from '../../protocol/env.ts';
-import { type KubeObject, keys, type NodePool } from '../../protocol/kubernetes.ts';
+import { type Device, type KubeObject, keys, type Node, type NodePool } from '../../protocol/kubernetes.ts';
 import { heartbeatProfiles } from '../../protocol/limits.ts';
-import { kindOf, nodeKind } from '../kinds/registry.ts';
+import { deviceKind, kindOf, nodeKind } from '../kinds/registry.ts';
 import type { ResourceStore } from '../store/resource-store.ts';
+import { reconcileAction } from '../twins/action-life.ts';
+import { deviceKeyOf, twinIdOf } from '../twins/device-properties.ts';
+import { reconcileDevice } from '../twins/device-status.ts';
+import { reconcileTwin, type TwinOwner } from '../twins/twin-plan.ts';
 import type { ControllerRow } from './controller-loop.ts';
 import { reconcileDeployment } from './deployment.ts';
 import { type Fleet, poolOf } from './fleet.ts';
@@ -15,7 +19,7 @@ import { reconcileNodePoolStatus } from './node-pool-status.ts';
 import type { ControllerName } from './routes.ts';
 import { isPending, placementOf, reconcileBoundPod, reconcilePendingPod } from './scheduling.ts';
 import { SchedulingBoard } from './scheduling-board.ts';
-import { type Outcome, settled } from './step.ts';
+import { keyFrom, type Outcome, settled } from './step.ts';
 import { reconcileYurtAppSet } from './yurt-app-set.ts';
 
 export interface ControllerContext {
@@ -38,6 +42,9 @@ export function controllerRows(env: Env, context: ControllerContext): Record<Con
     yurtAppSet: { reconcile: (key) => lookAtAppSet(env, context, key) },
     deployment: { reconcile: (key) => lookAtDeployment(env, context, key) },
     scheduling: schedulingRow(env, context),
+    twin: { reconcile: (id) => lookAtTwin(context, id) },
+    device: { reconcile: (key) => lookAtDevice(env, context, key) },
+    action: { reconcile: (name) => lookAtAction(env, context, name) },
     garbageCollection: { reconcile: (uid) => lookAtOrphans(context, uid) },
   };
 }
@@ -115,6 +122,58 @@ function schedulingRow({ clock }: Env, { fleet, images }: ControllerContext): Ro
       return reconcilePendingPod(view, placement, imageDigest);
     },
   };
+}
+
+async function lookAtTwin({ fleet, store }: ControllerContext, id: string): Promise<Outcome> {
+  const twin = fleet.twins.get(id);
+  const owner = ownerOfTwin(fleet, id);
+  if (twin === undefined) return { steps: reconcileTwin({ id, twin, owner, holder: undefined }) };
+  const { nodeName } = twin.spec;
+  const holder = fleet.nodes.get(nodeName) ?? ((await store.get(nodeKind, undefined, nodeName)) as Node | undefined);
+  if (owner === undefined && (await isOwned(store, id))) return settled;
+  return { steps: reconcileTwin({ id, twin, owner, holder }) };
+}
+
+/** Who the twin `id` is of: a node's name comes before a device's. */
+function ownerOfTwin(fleet: Fleet, id: string): TwinOwner | undefined {
+  const own = fleet.nodes.get(id);
+  if (own !== undefined) return { node: own };
+  const device = fleet.devices.get(deviceKeyOf(id) ?? '');
+  const node = fleet.nodes.get(device?.metadata.annotations?.[keys.deviceNode] ?? '');
+  if (device === undefined || node === undefined || device.metadata.deletionTimestamp !== undefined) return undefined;
+  const profile = fleet.profiles.get(keyFrom(device.metadata.namespace, device.spec.profileName));
+  return { node, device, ...(profile === undefined ? {} : { profile }) };
+}
+
+/** A twin is not taken away because a copy of another kind is not there yet. */
+async function isOwned(store: ResourceStore, id: string): Promise<boolean> {
+  if ((await store.get(nodeKind, undefined, id)) !== undefined) return true;
+  const [namespace, name] = deviceKeyOf(id)?.split('/') ?? [];
+  if (namespace === undefined || name === undefined) return false;
+  const device = (await store.get(deviceKind, namespace, name)) as Device | undefined;
+  const node = device?.metadata.annotations?.[keys.deviceNode];
+  if (node === undefined || device?.metadata.deletionTimestamp !== undefined) return false;
+  return (await store.get(nodeKind, undefined, node)) !== undefined;
+}
+
+function lookAtDevice({ clock }: Env, { fleet }: ControllerContext, key: string): Outcome {
+  const device = fleet.devices.get(key);
+  if (device === undefined || device.metadata.deletionTimestamp !== undefined) return settled;
+  const id = twinIdOf(device);
+  const nameTaken = fleet.nodes.has(id);
+  return reconcileDevice({
+    device,
+    profile: fleet.profiles.get(keyFrom(device.metadata.namespace, device.spec.profileName)),
+    nodeExists: fleet.nodes.has(device.metadata.annotations?.[keys.deviceNode] ?? ''),
+    nameTaken,
+    twin: nameTaken ? undefined : fleet.twins.get(id),
+    nowMs: clock.now(),
+  });
+}
+
+function lookAtAction({ clock }: Env, { fleet }: ControllerContext, name: string): Outcome {
+  const action = fleet.actions.get(name);
+  return action === undefined ? settled : reconcileAction(action, clock.now());
 }
 
 /** Owners that the copy does not have are asked for at the store: copies of different kinds are not in step. */

@@ -1,22 +1,36 @@
 /** The local copy that all controllers look at, with the indexes that their questions need. */
 import {
+  type Action,
   type Deployment,
+  type Device,
+  type DeviceProfile,
   type KubeObject,
   keys,
   type Node,
   type NodePool,
   type Pod,
+  type Twin,
   type YurtAppSet,
 } from '../../protocol/kubernetes.ts';
 import type { Kind } from '../kinds/kind.ts';
-import { deploymentKind, nodeKind, nodePoolKind, podKind, yurtAppSetKind } from '../kinds/registry.ts';
+import {
+  actionKind,
+  deploymentKind,
+  deviceKind,
+  deviceProfileKind,
+  nodeKind,
+  nodePoolKind,
+  podKind,
+  twinKind,
+  yurtAppSetKind,
+} from '../kinds/registry.ts';
 import type { Dependant } from './garbage-collection.ts';
 import { lacksDigests } from './image-digests.ts';
 import { type Load, misfits } from './node-fit.ts';
 import { ObjectIndex } from './object-index.ts';
 import { addInto, requestsOfPod } from './quantity.ts';
 import { isPending } from './scheduling.ts';
-import { controllerOf, keyOf } from './step.ts';
+import { controllerOf, keyFrom, keyOf } from './step.ts';
 
 /** The group of pending pods that name no pool. */
 const anyPool = '';
@@ -27,6 +41,15 @@ export class Fleet {
   readonly appSets = new Map<string, YurtAppSet>();
   readonly deployments = new Map<string, Deployment>();
   readonly pods = new Map<string, Pod>();
+  readonly twins = new Map<string, Twin>();
+  readonly actions = new Map<string, Action>();
+  readonly devices = new Map<string, Device>();
+  readonly profiles = new Map<string, DeviceProfile>();
+  readonly twinsByNode = new ObjectIndex<Twin>();
+  /** By the node that an annotation names. */
+  readonly devicesByNode = new ObjectIndex<Device>();
+  /** By namespace/name of the profile. */
+  readonly devicesByProfile = new ObjectIndex<Device>();
   readonly nodesByPool = new ObjectIndex<Node>();
   readonly podsByNode = new ObjectIndex<Pod>();
   readonly podsByOwner = new ObjectIndex<Pod>();
@@ -49,6 +72,10 @@ export class Fleet {
     if (kind === nodeKind) this.#applyNode(previous as Node | undefined, next as Node | undefined);
     if (kind === podKind) this.#applyPod(previous as Pod | undefined, next as Pod | undefined);
     if (kind === nodePoolKind) put(this.pools, object, next as NodePool | undefined);
+    if (kind === twinKind) this.#applyTwin(previous as Twin | undefined, next as Twin | undefined);
+    if (kind === actionKind) put(this.actions, object, next as Action | undefined);
+    if (kind === deviceKind) this.#applyDevice(previous as Device | undefined, next as Device | undefined);
+    if (kind === deviceProfileKind) put(this.profiles, object, next as DeviceProfile | undefined);
     if (kind === yurtAppSetKind) put(this.appSets, object, next as YurtAppSet | undefined);
     if (kind !== deploymentKind) return;
     put(this.deployments, object, next as Deployment | undefined);
@@ -106,6 +133,19 @@ export class Fleet {
     this.nodesByPool.move(object.metadata.name, poolsOf(previous), poolsOf(next), next);
   }
 
+  #applyTwin(previous: Twin | undefined, next: Twin | undefined): void {
+    const object = (next ?? previous)!;
+    put(this.twins, object, next);
+    this.twinsByNode.move(object.metadata.name, holders(previous), holders(next), next);
+  }
+
+  #applyDevice(previous: Device | undefined, next: Device | undefined): void {
+    const object = (next ?? previous)!;
+    put(this.devices, object, next);
+    this.devicesByNode.move(keyOf(object), drivers(previous), drivers(next), next);
+    this.devicesByProfile.move(keyOf(object), profilesNamed(previous), profilesNamed(next), next);
+  }
+
   #applyPod(previous: Pod | undefined, next: Pod | undefined): void {
     const key = keyOf((next ?? previous)!);
     put(this.pods, (next ?? previous)!, next);
@@ -130,6 +170,19 @@ function put<T>(map: Map<string, T>, object: KubeObject, next: T | undefined): v
 function poolsOf(node: Node | undefined): string[] {
   const pool = poolOf(node);
   return pool === undefined ? [] : [pool];
+}
+
+function holders(twin: Twin | undefined): string[] {
+  return twin === undefined ? [] : [twin.spec.nodeName];
+}
+
+function drivers(device: Device | undefined): string[] {
+  const node = device?.metadata.annotations?.[keys.deviceNode];
+  return node === undefined ? [] : [node];
+}
+
+function profilesNamed(device: Device | undefined): string[] {
+  return device === undefined ? [] : [keyFrom(device.metadata.namespace, device.spec.profileName)];
 }
 
 function nodeNames(pod: Pod | undefined): string[] {

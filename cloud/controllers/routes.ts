@@ -1,8 +1,19 @@
 /** Which keys a change concerns: the indexes answer, the fleet is never searched. */
-import type { Deployment, KubeObject, Node, NodePool, OwnerReference, Pod } from '../../protocol/kubernetes.ts';
+import type { Deployment, Device, KubeObject, Node, NodePool, OwnerReference, Pod } from '../../protocol/kubernetes.ts';
 import { sameJson } from '../../protocol/resources/store/json-value.ts';
 import type { Kind } from '../kinds/kind.ts';
-import { deploymentKind, nodeKind, nodePoolKind, podKind, yurtAppSetKind } from '../kinds/registry.ts';
+import {
+  actionKind,
+  deploymentKind,
+  deviceKind,
+  deviceProfileKind,
+  nodeKind,
+  nodePoolKind,
+  podKind,
+  twinKind,
+  yurtAppSetKind,
+} from '../kinds/registry.ts';
+import { deviceKeyOf, twinIdOf } from '../twins/device-properties.ts';
 import { findCondition } from './condition.ts';
 import { type Fleet, poolOf } from './fleet.ts';
 import { isReachable } from './node-fit.ts';
@@ -25,6 +36,12 @@ export type ControllerName =
   | 'deployment'
   /** namespace/name of a Pod */
   | 'scheduling'
+  /** the id of a twin, which is a node's name or follows from a device's */
+  | 'twin'
+  /** namespace/name of a Device */
+  | 'device'
+  /** an Action */
+  | 'action'
   /** the uid of an owner that may not exist */
   | 'garbageCollection';
 
@@ -37,6 +54,9 @@ export function* keysForAll(fleet: Fleet): Generator<Route> {
   for (const appSet of fleet.appSets.values()) yield ['yurtAppSet', keyOf(appSet)];
   for (const deployment of fleet.deployments.values()) yield ['deployment', keyOf(deployment)];
   for (const pod of fleet.pods.values()) yield* keysForChange(fleet, podKind, undefined, pod);
+  for (const device of fleet.devices.values()) yield* forDevice(device);
+  for (const id of fleet.twins.keys()) yield ['twin', id];
+  for (const name of fleet.actions.keys()) yield ['action', name];
   for (const uid of fleet.ownerUids()) if (!fleet.has(uid)) yield ['garbageCollection', uid];
 }
 
@@ -52,6 +72,11 @@ export function* keysForChange(
   if (kind === podKind) yield* forPod(fleet, previous as Pod | undefined, next as Pod | undefined);
   if (kind === nodePoolKind) yield* forPool(fleet, previous as NodePool | undefined, next as NodePool | undefined);
   if (kind === yurtAppSetKind) yield ['yurtAppSet', keyOf((next ?? previous)!)];
+  if (kind === twinKind) yield* forTwin(fleet, previous, next);
+  if (kind === deviceKind) yield* forDevice((next ?? previous) as Device);
+  if (kind === deviceProfileKind)
+    for (const device of fleet.devicesByProfile.of(keyOf((next ?? previous)!))) yield* forDevice(device);
+  if (kind === actionKind) yield ['action', keyOf((next ?? previous)!)];
   if (kind === deploymentKind) yield* forDeployment((next ?? previous) as Deployment);
 }
 
@@ -73,6 +98,8 @@ function* forNode(fleet: Fleet, previous: Node | undefined, next: Node | undefin
   if (moved || readiness(previous) !== readiness(next)) {
     for (const pool of [poolOf(previous), poolOf(next)]) if (pool !== undefined) yield ['nodePoolStatus', pool];
   }
+  if (previous === undefined || next === undefined || !sameJson(previous.metadata.labels, next.metadata.labels))
+    yield* forTwinsOf(fleet, name);
   if (next === undefined) yield ['nodeRemoval', name];
   else if (previous === undefined || !sameJson(placeOf(previous), placeOf(next))) {
     for (const key of fleet.pendingFor(poolOf(next))) yield ['scheduling', key];
@@ -80,6 +107,32 @@ function* forNode(fleet: Fleet, previous: Node | undefined, next: Node | undefin
   if (previous === undefined || next === undefined || !sameJson(standingOf(previous), standingOf(next))) {
     for (const pod of fleet.podsByNode.of(name)) yield* forOwner(pod, 'Deployment', 'deployment');
   }
+}
+
+/** The node's own twin, those that it holds, those of the devices that it drives, and the one whose name it takes. */
+function* forTwinsOf(fleet: Fleet, nodeName: string): Generator<Route> {
+  yield ['twin', nodeName];
+  for (const id of fleet.twinsByNode.ids(nodeName)) yield ['twin', id];
+  for (const device of fleet.devicesByNode.of(nodeName)) yield* forDevice(device);
+  const namesake = fleet.devices.get(deviceKeyOf(nodeName) ?? '');
+  if (namesake !== undefined) yield* forDevice(namesake);
+}
+
+function* forDevice(device: Device): Generator<Route> {
+  yield ['twin', twinIdOf(device)];
+  yield ['device', keyOf(device)];
+}
+
+/** Reports come in masses: they concern nothing but the account that a Device gives of them. */
+function* forTwin(fleet: Fleet, previous: KubeObject | undefined, next: KubeObject | undefined): Generator<Route> {
+  const { name } = (next ?? previous)!.metadata;
+  if (previous === undefined || next === undefined || !sameJson(askedOf(previous), askedOf(next))) yield ['twin', name];
+  const device = deviceKeyOf(name);
+  if (device !== undefined && fleet.devices.has(device)) yield ['device', device];
+}
+
+function askedOf({ metadata, spec }: KubeObject): unknown {
+  return [spec, metadata.uid, metadata.labels, metadata.annotations, metadata.finalizers, metadata.deletionTimestamp];
 }
 
 function* forPod(fleet: Fleet, previous: Pod | undefined, next: Pod | undefined): Generator<Route> {

@@ -3,18 +3,20 @@ import type { Schema } from '../../protocol/node/sqlite.ts';
 import { identityTables, renewalMigration } from '../identity/sqlite-identity-store.ts';
 import { imageTables } from '../images/image-tags.ts';
 import { storeTables } from '../store/sqlite.ts';
-import { eventIdIndex, hubTables } from './sqlite-journal.ts';
+import { eventIdIndex, greetingTable, hubTables } from './sqlite-journal.ts';
 
 export const hubSchema: Schema = {
   newest: [...storeTables('resource'), ...storeTables('twin'), ...hubTables, ...identityTables, ...imageTables],
-  version: 4,
+  version: 5,
   minReader: 1,
   // 2: certificates are renewed, suspended and revoked beyond the list.
   // 3: an event that an app named is taken once, whatever became of its terminal's store.
   // 4: twins and actions have a store of their own.
+  // 5: the epoch of each node is kept.
   migrations: [
     { version: 2, statements: renewalMigration },
     { version: 3, statements: eventIdIndex },
     { version: 4, statements: storeTables('twin') },
+    { version: 5, statements: greetingTable },
   ],
 };

@@ -56,6 +56,8 @@ export class HubSession {
   readonly #subscriptions = new Map<number, Subscription>();
   #cursors = new Map<string, Cursor>();
   #receiver: ReportReceiver | undefined;
+  /** Of the node's store, from its greeting. */
+  #epoch = '';
   #bytesSent = 0;
   #bytesReceived = 0;
   #end!: (error: unknown) => void;
@@ -200,7 +202,7 @@ export class HubSession {
         await this.#parts.reports.events(this.#parts.node, receiver.events(message));
         return this.#send(receiver.acknowledgement());
       case 'states':
-        await this.#parts.reports.states(this.#parts.node, receiver.states(message));
+        await this.#parts.reports.states(this.#parts.node, this.#epoch, receiver.states(message));
         return this.#send(receiver.acknowledgement());
       case 'samples':
         return;
@@ -222,6 +224,7 @@ export class HubSession {
       );
     const known = watermarks();
     this.#receiver = new ReportReceiver(known);
+    this.#epoch = hello.epoch;
     this.#cursors = new Map(hello.cursors.map((cursor) => [sectionId(cursor.scope, cursor.uid), cursor]));
     this.#liveness.configure({ silenceMs: profile.silenceMs, ackMs: limits.ackMs });
     this.#send({

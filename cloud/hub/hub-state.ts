@@ -15,6 +15,8 @@ export interface HubState {
   sections: Map<string, StoredSectionRow>;
   /** Node to epoch to the highest durable sequence. */
   watermarks: Map<string, Map<string, number>>;
+  /** Node to the epoch of its last greeting: the store that an action is asked of. */
+  epochs: Map<string, string>;
 }
 
 export interface StoredSectionRow extends StoredSection {
@@ -47,6 +49,7 @@ export type HubChange =
       deletes: string[];
     }
   | { kind: 'section.dropped'; scope: number; uid: string }
+  | { kind: 'node.greeted'; node: string; epoch: string }
   /** Effect and watermark in one: the events are stored and the watermark rises, or neither. */
   | { kind: 'events'; node: string; epoch: string; watermark: number; events: NewNodeEvent[] };
 
@@ -72,6 +75,7 @@ export const emptyHubState = (incarnation: string): HubState => ({
   incarnation,
   sections: new Map(),
   watermarks: new Map(),
+  epochs: new Map(),
 });
 
 /** Applies all of a change but the events themselves, which only the journal holds. */
@@ -88,6 +92,9 @@ export function applyHubChange(state: HubState, change: HubChange): void {
     }
     case 'section.dropped':
       state.sections.delete(`${change.scope}/${change.uid}`);
+      return;
+    case 'node.greeted':
+      state.epochs.set(change.node, change.epoch);
       return;
     case 'events': {
       const epochs = state.watermarks.get(change.node) ?? new Map<string, number>();

@@ -54,7 +54,8 @@ export class Hub {
       },
     };
     this.views = new Views(env, ports.store, this.journal, state, onFailure);
-    this.sessions = new Sessions(env, config, this.views, state, new NodeReports(env, ports.store, this.journal));
+    const reports = new NodeReports(env, ports.store, this.journal);
+    this.sessions = new Sessions(env, config, this.views, state, this.journal, reports);
     this.#controllers = new Controllers(env, {
       store: ports.store,
       contacts: this.sessions,

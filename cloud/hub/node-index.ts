@@ -1,34 +1,32 @@
 /** Which keys belong to which terminal's section, kept up to date one change at a time. */
-import type { Pod } from '../../protocol/kubernetes.ts';
-import { objectKey } from '../../protocol/object-key.ts';
-import { referencesOf } from './projection.ts';
+import type { Placement } from './projection.ts';
 
 export class NodeIndex {
-  /** Node name to key to the number of reasons for it (the pod itself, or pods that name it). */
+  /** Node name to key to the number of reasons for it (the object itself, or those that name it). */
   readonly #keys = new Map<string, Map<string, number>>();
-  /** ConfigMap or Secret key to the nodes that hold it. */
+  /** Key to the nodes that hold it. */
   readonly #holders = new Map<string, Set<string>>();
 
-  /** Takes a pod's change; returns the keys that must be looked at again, by node. */
-  podChanged(previous: Pod | undefined, next: Pod | undefined): Map<string, Set<string>> {
+  /** Takes an object's change; returns the keys that must be looked at again, by node. */
+  changed(previous: Placement | undefined, next: Placement | undefined): Map<string, Set<string>> {
     const touched = new Map<string, Set<string>>();
     const touch = (node: string, key: string) => {
       const keys = touched.get(node) ?? new Set();
       touched.set(node, keys.add(key));
     };
     // First the new reasons, then the old ones go, so that a key that stays is never without one.
-    for (const [pod, sign] of [[next, 1] as const, [previous, -1] as const]) {
-      const node = pod?.spec.nodeName;
-      if (pod === undefined || node === undefined || node === '') continue;
-      for (const key of [objectKey(pod), ...referencesOf(pod)]) {
+    for (const [placement, sign] of [[next, 1] as const, [previous, -1] as const]) {
+      if (placement === undefined) continue;
+      const { node, own, names } = placement;
+      for (const key of [own, ...names]) {
         const changed = this.#count(node, key, sign);
-        if (changed || key === objectKey(pod)) touch(node, key);
+        if (changed || key === own) touch(node, key);
       }
     }
     return touched;
   }
 
-  /** Nodes whose section holds the ConfigMap or Secret `key`. */
+  /** Nodes whose section holds `key`. */
   holders(key: string): ReadonlySet<string> {
     return this.#holders.get(key) ?? new Set();
   }

@@ -1,12 +1,16 @@
 /** What terminals report takes effect here; each call resolves when it is durable, and only then is it acknowledged. */
 import type { Env } from '../../protocol/env.ts';
 import { codeOf } from '../../protocol/errors.ts';
-import type { KubeObject, Node, Pod, PodStatus } from '../../protocol/kubernetes.ts';
+import type { Action, Json, KubeObject, Node, Pod, PodStatus, Twin } from '../../protocol/kubernetes.ts';
 import type { StateItem } from '../../protocol/messages.ts';
 import type { AcceptedEvents } from '../../protocol/report-receiver.ts';
+import { ACTION_EVENT, readActionResult } from '../../protocol/twin/action-result.ts';
+import { twinStateArrived } from '../../protocol/twin/hub-twin.ts';
+import { readTwinState, twinOfStateKey } from '../../protocol/twin/twin-state.ts';
 import type { Kind } from '../kinds/kind.ts';
-import { nodeKind, podKind } from '../kinds/registry.ts';
-import type { ResourceStore } from '../store/resource-store.ts';
+import { actionKind, nodeKind, podKind, twinKind } from '../kinds/registry.ts';
+import type { ResourceStore, UpdateOptions } from '../store/resource-store.ts';
+import { actionTold } from '../twins/action-life.ts';
 import { EventObjects } from './event-objects.ts';
 import type { HubJournal, NewNodeEvent } from './hub-state.ts';
 import { kubernetesEvent } from './kubernetes-event.ts';
@@ -41,16 +45,26 @@ export class NodeReports {
       data,
       ...(id === undefined ? {} : { id }),
     }));
-    // Before the watermark rises: told again after a crash, the fixed name makes the second creation a no-op.
+    // Before the watermark rises: told again after a crash, a fixed name or a final phase makes it a no-op.
     for (const event of events) {
       const object = kubernetesEvent(event);
       if (object !== undefined) await this.#eventObjects.create(object);
+      if (event.type === ACTION_EVENT) await this.#actionResult(node, event.data);
     }
     await this.#journal.commit([{ kind: 'events', node, epoch, watermark, events }]);
   }
 
-  async states(node: string, items: readonly StateItem[]): Promise<void> {
+  /** `epoch`: of the node's store, from its greeting. */
+  async states(node: string, epoch: string, items: readonly StateItem[]): Promise<void> {
+    const twins: Promise<void>[] = [];
     for (const item of items) {
+      const id = twinOfStateKey(item.key);
+      // Together, so that the twins of one message share a commit.
+      if (id !== undefined) twins.push(this.#twinState(node, epoch, id, item.value));
+    }
+    await Promise.all(twins);
+    for (const item of items) {
+      if (twinOfStateKey(item.key) !== undefined) continue;
       const [kind = '', namespace = '', name = '', uid = ''] = item.key.split('/');
       if (kind === 'pod') await this.#podState(node, { namespace, name, uid }, item.value);
       else if (kind === 'node') await this.#nodeState(node, item.value);
@@ -83,18 +97,47 @@ export class NodeReports {
     );
   }
 
+  /** What a node tells of a twin that is its own; undefined: it holds the twin no more. */
+  async #twinState(node: string, epoch: string, id: string, value: Json | undefined): Promise<void> {
+    try {
+      const state = value === undefined ? undefined : readTwinState(value);
+      const change = (current: KubeObject) => {
+        const twin = current as Twin;
+        return twin.spec.nodeName === node ? twinStateArrived(twin, state, epoch, this.#env.clock.now()) : undefined;
+      };
+      await this.#update(twinKind, undefined, id, change, { whole: true });
+    } catch (error) {
+      if (codeOf(error) !== 'E_INPUT_INVALID') throw error;
+      this.#env.log.warn('twin state refused', { node, twin: id, err: error });
+    }
+  }
+
+  async #actionResult(node: string, data: Json): Promise<void> {
+    try {
+      const result = readActionResult(data);
+      await this.#update(actionKind, undefined, result.name, (current) => {
+        const action = current as Action;
+        return action.spec.nodeName === node ? actionTold(action, result, this.#env.clock.now()) : undefined;
+      });
+    } catch (error) {
+      if (codeOf(error) !== 'E_INPUT_INVALID') throw error;
+      this.#env.log.warn('action result refused', { node, err: error });
+    }
+  }
+
   async #update(
     kind: Kind,
     namespace: string | undefined,
     name: string,
     change: (current: KubeObject) => KubeObject | undefined,
+    options: UpdateOptions = { subresource: 'status' },
   ): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       const current = await this.#store.get(kind, namespace, name);
       const next = current && change(current);
       if (next === undefined) return;
       try {
-        await this.#store.update(kind, next, { subresource: 'status' });
+        await this.#store.update(kind, next, options);
         return;
       } catch (error) {
         if (codeOf(error) === 'E_NOT_FOUND') return;

@@ -25,6 +25,7 @@ import { imageEndpoints } from '../images/endpoints.ts';
 import { SqliteImageTags } from '../images/image-tags.ts';
 import { ImageStore } from '../images/store.ts';
 import { SqliteStore } from '../store/sqlite.ts';
+import { actionAdmission } from '../twins/action-admission.ts';
 import { RoutedStore } from '../twins/routed-store.ts';
 import { type Address, formatAddress, isWildcard, parseAddress } from './address.ts';
 import { expectWholeHub } from './backup.ts';
@@ -182,6 +183,7 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
     authorize: authorizeMasters,
     audit,
     version: versionInfo,
+    complete: actionAdmission(env.clock, store, (node) => hub.state.epochs.get(node)),
   });
   listener.handle('/stile/v1/', imageEndpoints(env, images));
   listener.handle('/stile/v1/', eventEndpoint(env.clock, hub));

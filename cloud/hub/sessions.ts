@@ -11,7 +11,7 @@ import type { Watermark } from '../../protocol/messages.ts';
 import { Scope } from '../../protocol/scope.ts';
 import type { ContactPort, NodeContact } from '../controllers/node-life-cycle.ts';
 import { HubSession, type SessionQueues, type SessionReport } from './hub-session.ts';
-import type { HubState } from './hub-state.ts';
+import { applyHubChange, type HubChange, type HubJournal, type HubState } from './hub-state.ts';
 import type { NodeReports } from './node-reports.ts';
 import { Takeovers } from './takeovers.ts';
 import type { ViewEvent, ViewListener, Views } from './views.ts';
@@ -40,6 +40,7 @@ export class Sessions implements ContactPort, ViewListener {
   readonly #config: SessionsConfig;
   readonly #views: Views;
   readonly #state: HubState;
+  readonly #journal: Pick<HubJournal, 'commit'>;
   readonly #reports: NodeReports;
   readonly #scope: Scope;
   readonly #contacts = new Map<string, Contact>();
@@ -49,11 +50,19 @@ export class Sessions implements ContactPort, ViewListener {
   readonly #takeovers: Takeovers;
   #greeting = 0;
 
-  constructor(env: Env, config: SessionsConfig, views: Views, state: HubState, reports: NodeReports) {
+  constructor(
+    env: Env,
+    config: SessionsConfig,
+    views: Views,
+    state: HubState,
+    journal: Pick<HubJournal, 'commit'>,
+    reports: NodeReports,
+  ) {
     this.#env = { ...env, log: env.log.child({ svc: 'sessions' }) };
     this.#config = config;
     this.#views = views;
     this.#state = state;
+    this.#journal = journal;
     this.#reports = reports;
     this.#scope = new Scope(env.clock, (error) => this.#env.log.error('session task failed', { err: error }));
     this.#takeovers = new Takeovers(env.clock);
@@ -167,6 +176,7 @@ export class Sessions implements ContactPort, ViewListener {
         greeted();
         this.#env.log.info('node live', { node, agent: hello.agent, epoch: hello.epoch });
         this.#take(node, session, profile);
+        this.#noteEpoch(node, hello.epoch);
         if (this.#takeovers.greeted(node, hello.bootId, hello.epoch))
           this.#config.onCopied?.(node, 'Sessions of two terminals with this identity replaced each other');
       },
@@ -194,6 +204,18 @@ export class Sessions implements ContactPort, ViewListener {
     });
     previous?.close(new AppError('E_LINK_REPLACED', 'a newer session of this node took over', { retryAfterMs: 5_000 }));
     for (const handler of this.#handlers) handler(node);
+  }
+
+  /** Known at once, durable soon: an action that is asked for meanwhile is of the store that greeted. */
+  #noteEpoch(node: string, epoch: string): void {
+    if (this.#state.epochs.get(node) === epoch) return;
+    const change: HubChange = { kind: 'node.greeted', node, epoch };
+    applyHubChange(this.#state, change);
+    this.#scope.spawn(async () => {
+      await this.#journal.commit([change]).catch((error: unknown) => {
+        this.#env.log.warn('epoch of node not stored', { node, err: error });
+      });
+    });
   }
 
   #release(node: string, session: HubSession): void {

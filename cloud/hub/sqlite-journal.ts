@@ -22,6 +22,11 @@ export const eventIdIndex: string[] = [
   'CREATE INDEX node_event_id ON node_event (node, type, id) WHERE id IS NOT NULL',
 ];
 
+/** Which store of a node an action is asked of; one row for each name that ever greeted. */
+export const greetingTable: string[] = [
+  'CREATE TABLE node_greeting (node TEXT PRIMARY KEY, epoch TEXT NOT NULL) STRICT',
+];
+
 export const hubTables: string[] = [
   'CREATE TABLE hub_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT',
   `CREATE TABLE view_section (scope INTEGER NOT NULL, uid TEXT NOT NULL, revision INTEGER NOT NULL,
@@ -34,6 +39,7 @@ export const hubTables: string[] = [
      seq INTEGER NOT NULL, type TEXT NOT NULL, time_ms INTEGER NOT NULL, data TEXT NOT NULL, id TEXT,
      UNIQUE (node, epoch, seq)) STRICT`,
   ...eventIdIndex,
+  ...greetingTable,
 ];
 
 export class SqliteHubJournal implements HubJournal {
@@ -77,6 +83,8 @@ export class SqliteHubJournal implements HubJournal {
         watermark: seq as number,
         events: [],
       });
+    for (const { node, epoch } of await this.#db.all('SELECT * FROM node_greeting'))
+      applyHubChange(state, { kind: 'node.greeted', node: node as string, epoch: epoch as string });
     return state;
   }
 
@@ -112,6 +120,8 @@ export class SqliteHubJournal implements HubJournal {
           sql: `DELETE FROM ${table} WHERE scope = ? AND uid = ?`,
           params: [change.scope, change.uid],
         }));
+      case 'node.greeted':
+        return [{ sql: 'INSERT OR REPLACE INTO node_greeting VALUES (?, ?)', params: [change.node, change.epoch] }];
       case 'events': {
         this.#eventCommits += 1;
         const prune = this.#eventCommits % PRUNE_EVERY_COMMITS === 0;

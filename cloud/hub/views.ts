@@ -5,7 +5,7 @@
 import { encodeMessage, packMessage } from '../../protocol/codec.ts';
 import type { Env } from '../../protocol/env.ts';
 import { codeOf } from '../../protocol/errors.ts';
-import { type KubeObject, keys as labelKeys, type Pod } from '../../protocol/kubernetes.ts';
+import { type KubeObject, keys as labelKeys } from '../../protocol/kubernetes.ts';
 import { limits } from '../../protocol/limits.ts';
 import { scopes } from '../../protocol/messages.ts';
 import { objectKey, parseKey } from '../../protocol/object-key.ts';
@@ -14,11 +14,21 @@ import { Scope, untilAborted } from '../../protocol/scope.ts';
 import { sectionId } from '../../protocol/view-replica.ts';
 import { type SectionChange, SectionSource } from '../../protocol/view-source.ts';
 import { Wakeup } from '../../protocol/wakeup.ts';
-import { configMapKind, nodeKind, nodePoolKind, podKind, secretKind } from '../kinds/registry.ts';
+import {
+  actionKind,
+  configMapKind,
+  deviceKind,
+  deviceProfileKind,
+  nodeKind,
+  nodePoolKind,
+  podKind,
+  secretKind,
+  twinKind,
+} from '../kinds/registry.ts';
 import type { ResourceStore } from '../store/resource-store.ts';
 import type { HubChange, HubJournal, HubState } from './hub-state.ts';
 import { NodeIndex } from './node-index.ts';
-import { encodeForNode } from './projection.ts';
+import { encodeForNode, isSameForNode, placementOf } from './projection.ts';
 
 /** Changes are gathered for so long, so that what belongs together travels together. */
 const TICK_MS = 5;
@@ -50,12 +60,16 @@ export interface ViewListener {
   onMembership(node: string): void;
 }
 
+/** Those that are told to a node for their own sake, and those that it needs because of them. */
+const placed = ['pods', 'twins', 'actions', 'devices'] as const;
+const named = ['configMaps', 'secrets', 'profiles'] as const;
+
 export class Views {
   readonly #env: Env;
   readonly #journal: HubJournal;
   readonly #state: HubState;
   readonly #scope: Scope;
-  readonly #informers: Record<'nodes' | 'pods' | 'configMaps' | 'secrets' | 'pools', Informer>;
+  readonly #informers: Record<'nodes' | 'pools' | (typeof placed)[number] | (typeof named)[number], Informer>;
   readonly #index = new NodeIndex();
   readonly #sections = new Map<string, SectionHandle>();
   /** Section id to the keys that must be projected again. */
@@ -83,6 +97,10 @@ export class Views {
       configMaps: new Informer(env, store, configMapKind),
       secrets: new Informer(env, store, secretKind),
       pools: new Informer(env, store, nodePoolKind),
+      twins: new Informer(env, store, twinKind),
+      actions: new Informer(env, store, actionKind),
+      devices: new Informer(env, store, deviceKind),
+      profiles: new Informer(env, store, deviceProfileKind),
     };
   }
 
@@ -93,7 +111,9 @@ export class Views {
   /** Resolves when all sections stand as the objects do, durably. */
   async start(): Promise<void> {
     for (const informer of Object.values(this.#informers)) await informer.start();
-    for (const pod of this.#informers.pods.objects().values()) this.#index.podChanged(undefined, pod as Pod);
+    for (const name of placed)
+      for (const object of this.#informers[name].objects().values())
+        this.#index.changed(undefined, placementOf(object));
     await this.#restoreSections();
     this.#watchObjects();
     this.#scope.spawn((stop) => this.#run(stop));
@@ -164,13 +184,17 @@ export class Views {
   }
 
   #watchObjects(): void {
-    const { nodes, pods, configMaps, secrets, pools } = this.#informers;
-    pods.onChange((previous, next) => {
-      const touched = this.#index.podChanged(previous as Pod | undefined, next as Pod | undefined);
-      for (const [node, keys] of touched) for (const key of keys) this.#touchNode(node, key);
-    });
-    for (const informer of [configMaps, secrets])
-      informer.onChange((previous, next) => {
+    const { nodes, pools } = this.#informers;
+    for (const name of placed)
+      this.#informers[name].onChange((previous, next) => {
+        const [before, after] = [placementOf(previous), placementOf(next)];
+        // Reports are masses; whether one concerns the node costs less to compare than to encode.
+        if (before?.node === after?.node && previous && next && isSameForNode(previous, next)) return;
+        for (const [node, keys] of this.#index.changed(before, after))
+          for (const key of keys) this.#touchNode(node, key);
+      });
+    for (const name of named)
+      this.#informers[name].onChange((previous, next) => {
         const key = objectKey((next ?? previous)!);
         for (const node of this.#index.holders(key)) this.#touchNode(node, key);
       });
@@ -227,13 +251,23 @@ export class Views {
 
   #project(scope: number, ownerName: string, key: string): Uint8Array | undefined {
     const { kind, namespace, name } = parseKey(key);
-    const { nodes, pods, configMaps, secrets, pools } = this.#informers;
+    const { nodes, pods, configMaps, secrets, pools, twins, actions, devices, profiles } = this.#informers;
     const id = namespace === '' ? name : `${namespace}/${name}`;
     let object: KubeObject | undefined;
     if (kind === 'NodePool') object = pools.objects().get(id);
     else if (kind === 'Node') object = nodes.objects().get(id);
     else if (scope === scopes.node && this.#index.holds(ownerName, key))
-      object = { Pod: pods, ConfigMap: configMaps, Secret: secrets }[kind]?.objects().get(id);
+      object = {
+        Pod: pods,
+        ConfigMap: configMaps,
+        Secret: secrets,
+        Twin: twins,
+        Action: actions,
+        Device: devices,
+        DeviceProfile: profiles,
+      }[kind]
+        ?.objects()
+        .get(id);
     return object === undefined ? undefined : this.#encode(key, object);
   }
 

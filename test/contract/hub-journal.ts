@@ -42,6 +42,11 @@ const drafts: fc.Arbitrary<Draft> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('section.dropped' as const), ...section }),
   fc.record({
+    kind: fc.constant('node.greeted' as const),
+    node: fc.constantFrom('gate-1', 'gate-2'),
+    epoch: fc.constantFrom('one', 'two'),
+  }),
+  fc.record({
     kind: fc.constant('append' as const),
     node: fc.constantFrom('gate-1', 'gate-2'),
     epoch: fc.constantFrom('one', 'two'),

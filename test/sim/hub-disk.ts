@@ -12,6 +12,8 @@ import {
   type NodeEvent,
 } from '../../cloud/hub/hub-state.ts';
 import { type Journal, ObjectStore, type Recovered } from '../../cloud/store/object-store.ts';
+import type { ResourceStore } from '../../cloud/store/resource-store.ts';
+import { RoutedStore } from '../../cloud/twins/routed-store.ts';
 import type { Env } from '../../protocol/env.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
 import type { Change } from '../../protocol/resources/store/change-log.ts';
@@ -19,11 +21,18 @@ import { KindTable } from '../../protocol/resources/store/kind-table.ts';
 import { SimDisk } from './disk.ts';
 import type { Host, World } from './world.ts';
 
-export interface HubDiskState {
+/** What one store keeps. */
+interface ObjectsOnDisk {
   /** By kind and key, see `Change`. */
   objects: Map<string, Map<string, KubeObject>>;
-  /** Of the newest object change. */
+  /** Of the newest change. */
   revision: number;
+}
+
+export interface HubDiskState {
+  usual: ObjectsOnDisk;
+  /** Twins and actions. */
+  busy: ObjectsOnDisk;
   /** Its incarnation is empty on a new or restored disk. */
   hub: HubState;
   /** Ascending by cursor. */
@@ -36,10 +45,16 @@ export type HubDisk = SimDisk<HubDiskState>;
 
 export function hubDisk(world: World, host: Host): HubDisk {
   return new SimDisk<HubDiskState>(world, host, {
-    initial: () => ({ objects: new Map(), revision: 0, hub: emptyHubState(''), events: [], ids: new Set() }),
+    initial: () => ({
+      usual: { objects: new Map(), revision: 0 },
+      busy: { objects: new Map(), revision: 0 },
+      hub: emptyHubState(''),
+      events: [],
+      ids: new Set(),
+    }),
     clone: (state) => ({
-      objects: new Map([...state.objects].map(([kindKey, objects]) => [kindKey, new Map(objects)])),
-      revision: state.revision,
+      usual: cloneObjects(state.usual),
+      busy: cloneObjects(state.busy),
       hub: cloneHubState(state.hub),
       events: [...state.events],
       ids: new Set(state.ids),
@@ -47,24 +62,37 @@ export function hubDisk(world: World, host: Host): HubDisk {
   });
 }
 
+function cloneObjects({ objects, revision }: ObjectsOnDisk): ObjectsOnDisk {
+  return { objects: new Map([...objects].map(([kindKey, own]) => [kindKey, new Map(own)])), revision };
+}
+
+/** The stores of `stile hub serve`. `onDurable` hears of changes that would survive a power cut. */
+export function openStore(env: Env, disk: HubDisk, onDurable: (changes: readonly Change[]) => void): ResourceStore {
+  return new RoutedStore(SimStore.open(env, disk, 'usual', onDurable), SimStore.open(env, disk, 'busy', onDurable));
+}
+
 /** Objects on a simulated disk; a start finds them as if the journal had been folded at its last revision. */
-export class SimStore extends ObjectStore {
-  /** `onDurable` hears of changes that would survive a power cut. */
-  static open(env: Env, disk: HubDisk, onDurable: (changes: readonly Change[]) => void): SimStore {
+class SimStore extends ObjectStore {
+  static open(
+    env: Env,
+    disk: HubDisk,
+    part: 'usual' | 'busy',
+    onDurable: (changes: readonly Change[]) => void,
+  ): SimStore {
     const journal: Journal = {
       append: async (changes) => {
         await disk.commit((state) => {
-          for (const change of changes) applyObjectChange(state, change);
+          for (const change of changes) applyObjectChange(state[part], change);
         });
         onDurable(changes);
       },
       fold: async () => {},
     };
-    return new SimStore(env, journal, recovered(disk.live), {});
+    return new SimStore(env, journal, recovered(disk.live[part]), {});
   }
 }
 
-function applyObjectChange(state: HubDiskState, { kindKey, key, next, revision }: Change): void {
+function applyObjectChange(state: ObjectsOnDisk, { kindKey, key, next, revision }: Change): void {
   let objects = state.objects.get(kindKey);
   if (objects === undefined) {
     objects = new Map();
@@ -75,7 +103,7 @@ function applyObjectChange(state: HubDiskState, { kindKey, key, next, revision }
   state.revision = revision;
 }
 
-function recovered({ objects, revision }: HubDiskState): Recovered {
+function recovered({ objects, revision }: ObjectsOnDisk): Recovered {
   const tables = new Map<string, KindTable>();
   for (const [kindKey, own] of objects) {
     const table = new KindTable();
@@ -134,10 +162,11 @@ export class SimHubJournal implements HubJournal {
 }
 
 /** Shares nothing that changes. */
-function cloneHubState({ incarnation, sections, watermarks }: HubState): HubState {
+function cloneHubState({ incarnation, sections, watermarks, epochs }: HubState): HubState {
   return {
     incarnation,
     sections: new Map([...sections].map(([id, row]) => [id, { ...row, entries: new Map(row.entries) }])),
-    watermarks: new Map([...watermarks].map(([node, epochs]) => [node, new Map(epochs)])),
+    watermarks: new Map([...watermarks].map(([node, marks]) => [node, new Map(marks)])),
+    epochs: new Map(epochs),
   };
 }

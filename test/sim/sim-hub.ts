@@ -1,7 +1,8 @@
 /** A simulated hub: the real `Hub` over a store and a journal on one simulated disk, reached through the network. */
 import { Hub } from '../../cloud/hub/hub.ts';
+import type { ResourceStore } from '../../cloud/store/resource-store.ts';
 import { randomHex } from '../../protocol/env.ts';
-import { type HubDisk, type HubDiskState, hubDisk, SimHubJournal, SimStore } from './hub-disk.ts';
+import { type HubDisk, type HubDiskState, hubDisk, openStore, SimHubJournal } from './hub-disk.ts';
 import type { ImageRegistry } from './image-registry.ts';
 import type { Network } from './network.ts';
 import type { Observer } from './observer.ts';
@@ -27,7 +28,7 @@ export class SimHub {
   readonly disk: HubDisk;
   readonly #parts: SimHubParts;
   hub: Hub | undefined;
-  store: SimStore | undefined;
+  store: ResourceStore | undefined;
   /** The operator's environment at the hub, while it lives. */
   life: Life | undefined;
   #unlisten: () => void = () => {};
@@ -87,7 +88,7 @@ export class SimHub {
 
   async #start(life: Life): Promise<void> {
     const { network, images, observer, tampering, onFailure } = this.#parts;
-    const store = SimStore.open(life, this.disk, (changes) => observer.objectsCommitted(changes));
+    const store = openStore(life, this.disk, (changes) => observer.objectsCommitted(changes));
     const plain = new SimHubJournal(this.disk, randomHex(life.random, 16));
     const journal = tampering.hubJournal?.(plain) ?? plain;
     const hub = await Hub.start(

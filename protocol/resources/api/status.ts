@@ -166,6 +166,7 @@ const reasonByCode: Partial<Record<ErrorCode, StatusReason>> = {
   E_LINK_BUSY: 'TooManyRequests',
   E_TIMEOUT: 'Timeout',
   E_CANCELLED: 'ServiceUnavailable',
+  E_NODE_OFFLINE: 'ServiceUnavailable',
 };
 
 function internal(): Status {

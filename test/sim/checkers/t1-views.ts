@@ -2,11 +2,21 @@
  * T1: after healing, every terminal's sections equal the hub's projection, byte for byte: those that the hub keeps,
  * and those that follow from the objects alone, in the terminal's memory and on its disk.
  */
-import { projectForNode, referencesOf } from '../../../cloud/hub/projection.ts';
+import { placementOf, projectForNode } from '../../../cloud/hub/projection.ts';
 import type { SectionHandle } from '../../../cloud/hub/views.ts';
-import { configMapKind, nodeKind, nodePoolKind, podKind, secretKind } from '../../../cloud/kinds/registry.ts';
+import {
+  actionKind,
+  configMapKind,
+  deviceKind,
+  deviceProfileKind,
+  nodeKind,
+  nodePoolKind,
+  podKind,
+  secretKind,
+  twinKind,
+} from '../../../cloud/kinds/registry.ts';
 import type { ResourceStore } from '../../../cloud/store/resource-store.ts';
-import { type KubeObject, keys, type Pod } from '../../../protocol/kubernetes.ts';
+import { type KubeObject, keys } from '../../../protocol/kubernetes.ts';
 import { scopes } from '../../../protocol/messages.ts';
 import { encodeObject } from '../../../protocol/object.ts';
 import { objectKey } from '../../../protocol/object-key.ts';
@@ -45,16 +55,18 @@ function sectionFault(place: string, held: Sections, expected: readonly SectionH
 /** What each terminal should hold, made from the objects without the hub's indexes. */
 export class Projection {
   readonly #objects: Map<string, KubeObject>;
-  readonly #podsByNode: Map<string, Pod[]>;
+  readonly #placedByNode: Map<string, KubeObject[]>;
 
   private constructor(objects: readonly KubeObject[]) {
     this.#objects = new Map(objects.map((object) => [objectKey(object), object]));
-    const pods = objects.filter(({ kind }) => kind === 'Pod') as Pod[];
-    this.#podsByNode = Map.groupBy(pods, ({ spec }) => spec.nodeName ?? '');
+    this.#placedByNode = Map.groupBy(objects, (object) => placementOf(object)?.node ?? '');
   }
 
   static async of(store: ResourceStore): Promise<Projection> {
-    const kinds = [nodeKind, nodePoolKind, podKind, configMapKind, secretKind];
+    const kinds = [
+      ...[nodeKind, nodePoolKind, podKind, configMapKind, secretKind],
+      ...[twinKind, actionKind, deviceKind, deviceProfileKind],
+    ];
     const lists = await Promise.all(kinds.map((kind) => store.list(kind)));
     return new Projection(lists.flatMap(({ items }) => items));
   }
@@ -82,9 +94,9 @@ export class Projection {
     if (pool !== undefined)
       sections.set(sectionId(scopes.pool, pool.metadata.uid!), new Map([[objectKey(pool), pool]]));
     const own = new Map([[objectKey(node), node]]);
-    for (const pod of this.#podsByNode.get(nodeName) ?? []) {
-      own.set(objectKey(pod), pod);
-      for (const key of referencesOf(pod)) {
+    for (const placed of this.#placedByNode.get(nodeName) ?? []) {
+      own.set(objectKey(placed), placed);
+      for (const key of placementOf(placed)!.names) {
         const object = this.#objects.get(key);
         if (object !== undefined) own.set(key, object);
       }

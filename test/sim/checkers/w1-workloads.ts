@@ -36,8 +36,8 @@ export class W1Workloads implements Observer {
     this.#stopping = true;
   }
 
-  hubOpened({ objects }: HubDiskState): void {
-    const pods = [...(objects.get(podTable)?.values() ?? [])];
+  hubOpened({ usual }: HubDiskState): void {
+    const pods = [...(usual.objects.get(podTable)?.values() ?? [])];
     const uids = new Set(pods.map(({ metadata }) => metadata.uid!));
     for (const [uid, known] of this.#pods) if (!uids.has(uid)) known.mayEnd = true;
     for (const pod of pods) this.#see(pod);

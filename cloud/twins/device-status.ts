@@ -1,0 +1,86 @@
+/** What a Device says of its twin: pure. */
+import { AppError } from '../../protocol/errors.ts';
+import { type Condition, type Device, type DeviceProfile, keys, type Twin } from '../../protocol/kubernetes.ts';
+import { sameJson } from '../../protocol/resources/store/json-value.ts';
+import { findCondition, type Verdict, withConditions } from '../controllers/condition.ts';
+import type { Outcome } from '../controllers/step.ts';
+import { deviceKind } from '../kinds/device.ts';
+import { actualProperties, profileOf, twinIdOf, wantedProperties } from './device-properties.ts';
+
+/** Values of a device may change many times a second; its object is written once in so long. */
+export const DEVICE_STATUS_MS = 60_000;
+/** The condition of a Device: it has a twin that does all that the Device says. */
+export const TWIN_READY = 'TwinReady';
+/** Faults that one message lists. */
+const FAULTS_SHOWN_MAX = 8;
+
+export interface DeviceView {
+  device: Device;
+  profile: DeviceProfile | undefined;
+  /** The node that the annotation names exists. */
+  nodeExists: boolean;
+  /** A node has the name that the twin would have. */
+  nameTaken: boolean;
+  twin: Twin | undefined;
+  nowMs: number;
+}
+
+/** States that a runtime reports under `operatingState` beside the resources. */
+const operatingStates = ['UNKNOWN', 'UP', 'DOWN'] as const;
+type OperatingState = (typeof operatingStates)[number];
+
+export function reconcileDevice(view: DeviceView): Outcome {
+  const { device, nowMs } = view;
+  const { conditions: before, ...status } = device.status ?? {};
+  const verdict = verdictOf(view);
+  const conditions = verdict === undefined ? before : withConditions(before, [verdict], nowMs);
+  const next = accountOf(view);
+  const news =
+    next !== undefined && Object.entries(next).some(([key, value]) => !sameJson(status[key as never], value));
+  const waitMs = (status.lastReported ?? -DEVICE_STATUS_MS) + DEVICE_STATUS_MS - nowMs;
+  // A clock that was put back must not silence a device.
+  const due = news && (waitMs <= 0 || waitMs > DEVICE_STATUS_MS);
+  if (!due && conditions === before) return { steps: [], ...(news ? { lookAgainMs: waitMs } : {}) };
+  const account = due ? { ...next, lastReported: nowMs } : {};
+  const object: Device = {
+    ...device,
+    status: { ...status, ...account, ...(conditions === undefined ? {} : { conditions: conditions as Condition[] }) },
+  };
+  return {
+    steps: [{ do: 'updateStatus', kind: deviceKind, object }],
+    ...(news && !due ? { lookAgainMs: waitMs } : {}),
+  };
+}
+
+function verdictOf({ device, profile, nodeExists, nameTaken }: DeviceView): Verdict | undefined {
+  const fault = (reason: string, message: string): Verdict => ({ type: TWIN_READY, status: 'False', reason, message });
+  const node = device.metadata.annotations?.[keys.deviceNode];
+  const { profileName } = device.spec;
+  if (node === undefined) {
+    // Devices that no terminal drives are nobody's business here, unless one did.
+    const known = findCondition(device.status?.conditions, TWIN_READY);
+    return known && fault('NoNode', `No node drives it: set the annotation ${keys.deviceNode}.`);
+  }
+  if (nameTaken)
+    return fault('NameTaken', `A node is called ${twinIdOf(device)}, as the twin would be: rename the device.`);
+  if (!nodeExists) return fault('NodeMissing', `The node ${node} does not exist.`);
+  if (profile === undefined)
+    return fault('ProfileMissing', `There is no DeviceProfile ${profileName} in its namespace.`);
+  const read = profileOf(profile);
+  if (read instanceof AppError) return fault('ProfileFaulty', `${profileName}: ${read.message}`);
+  const { faults } = wantedProperties(device, read);
+  if (faults.length > 0) return fault('PropertyFaulty', `${faults.slice(0, FAULTS_SHOWN_MAX).join('; ')}.`);
+  return { type: TWIN_READY, status: 'True', reason: 'TwinMade', message: `${node} holds its twin.` };
+}
+
+/** Undefined while the node has told nothing. */
+function accountOf({ twin, profile }: DeviceView): Partial<NonNullable<Device['status']>> | undefined {
+  const reported = twin?.status?.reported?.value;
+  const read = profile && profileOf(profile);
+  if (reported === undefined || read === undefined || read instanceof AppError) return undefined;
+  const state = reported.operatingState as OperatingState;
+  return {
+    ...(operatingStates.includes(state) ? { operatingState: state } : {}),
+    deviceProperties: actualProperties(twin, read),
+  };
+}
