@@ -65,6 +65,7 @@ import { LocalProber } from './workloads/prober.ts';
 import { ChildProcesses, childProcessesDefaults } from './workloads/processes.ts';
 import { killStrays } from './workloads/strays.ts';
 import { supervisorDefaults } from './workloads/supervisor.ts';
+import { keepYoungGenerationSmall } from './young-generation.ts';
 
 async function main(args: string[]): Promise<void> {
   const [command, ...rest] = args;
@@ -92,6 +93,7 @@ async function runSubCommand({ command, options }: SubCommand): Promise<void> {
 }
 
 async function runTerminal(options: Arguments): Promise<void> {
+  keepYoungGenerationSmall();
   const env: Env = {
     clock: systemClock,
     random: systemRandom,

@@ -213,6 +213,7 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/workloads/root-view.ts', reason: "links of a container's view" },
   { path: 'runtime/store/write-counters.ts', reason: 'reads /proc/self/io' },
   { path: 'runtime/workloads/strays.ts', reason: 'looks for processes in /proc and kills them' },
+  { path: 'runtime/young-generation.ts', reason: 'sets a flag of the engine' },
   { path: 'runtime/workloads/termination-message.ts', reason: 'last words of containers as files' },
 ];
 
