@@ -50,7 +50,7 @@ export const supervisorDefaults = {
   terminationMessageBytesMax: 4_096,
   postStartMsMax: 600_000,
   unhealthyEventMs: 300_000,
-  returnMsMax: 5_000,
+  returnMsMax: 15_000,
   podsMax: 110,
   logCheckMs: 10_000,
   networkCheckMs: 5_000,
