@@ -7,8 +7,9 @@ import { writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { SessionReport } from '../../cloud/hub/hub-session.ts';
+import { buildAppClient } from '../../runtime/app-client/build.ts';
 import { House } from '../house/house.ts';
-import { ask, type Gate, gatesOf, scan } from './gates.ts';
+import { ask, type Gate, gatesOf, type Scan, scan } from './gates.ts';
 import { manifest } from './manifest.ts';
 import { Report } from './report.ts';
 import { TicketOffice } from './tickets.ts';
@@ -21,10 +22,17 @@ interface Demo {
   house: House;
   report: Report;
   office: TicketOffice;
+  /** Every ticket that a gate let in, as `NODE TICKET`. */
+  entries: string[];
 }
 
 async function main(): Promise<void> {
-  const demo: Demo = { house: new House(), report: new Report(), office: new TicketOffice('expo', 'office-1') };
+  const demo: Demo = {
+    house: new House(),
+    report: new Report(),
+    office: new TicketOffice('expo', 'office-1'),
+    entries: [],
+  };
   const interrupted = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, resolve);
   });
@@ -47,6 +55,7 @@ async function run(demo: Demo): Promise<void> {
   await runtimeDies(demo, before, pids);
   await powerFails(demo, before, pids);
   await hubReturns(demo, before, pids);
+  await entriesArrive(demo);
   process.stdout.write(`\nThe demo holds: ${demo.report.summary()}.\n`);
 }
 
@@ -86,11 +95,12 @@ async function applyManifest({ house, report, office }: Demo): Promise<void> {
   report.prove('a fourth gate of hangzhou waits for a terminal', pending.length === 1, `${pending[0]?.pod} is Pending`);
 }
 
-async function validateTickets({ house, report, office }: Demo): Promise<void> {
+async function validateTickets(demo: Demo): Promise<void> {
+  const { house, report, office } = demo;
   report.step('Gates validate signed tickets offline, against the key set of a ConfigMap');
   const gate = (await gatesOf(house)).find(({ ready }) => ready)!;
   const ticket = office.sell();
-  const first = await scan(gate, ticket);
+  const first = await enter(demo, gate, ticket);
   report.prove('a ticket is admitted', first.admitted, JSON.stringify(first));
   const second = await scan(gate, ticket);
   report.prove('its second entry is refused', !second.admitted, JSON.stringify(second));
@@ -117,11 +127,12 @@ async function nodeJoins({ house, report }: Demo): Promise<void> {
   );
 }
 
-async function hubDies({ house, report, office }: Demo, gates: Gate[], pids: Map<string, number>): Promise<void> {
+async function hubDies(demo: Demo, gates: Gate[], pids: Map<string, number>): Promise<void> {
+  const { house, report, office } = demo;
   report.step('The hub is killed; gates go on');
   await house.hub!.kill('SIGKILL');
   report.say(`hub: killed with SIGKILL`);
-  const outcomes = await Promise.all(gates.map((gate) => scan(gate, office.sell())));
+  const outcomes = await Promise.all(gates.map((gate) => enter(demo, gate, office.sell())));
   const admitted = outcomes.filter((outcome) => outcome.admitted).length;
   report.prove(
     'every gate admits a new ticket without the hub',
@@ -131,12 +142,13 @@ async function hubDies({ house, report, office }: Demo, gates: Gate[], pids: Map
   report.prove('no gate was restarted', same(await pidsOf(gates), pids), list(pids));
 }
 
-async function runtimeDies({ house, report, office }: Demo, gates: Gate[], pids: Map<string, number>): Promise<void> {
+async function runtimeDies(demo: Demo, gates: Gate[], pids: Map<string, number>): Promise<void> {
+  const { house, report, office } = demo;
   report.step('A runtime is killed with the hub still away; its gate does not notice');
   const gate = gates.find(({ node }) => node === 'hz-1')!;
   const runtime = house.terminals.get('hz-1')!.child;
   await runtime.kill('SIGKILL');
-  const orphaned = await scan(gate, office.sell());
+  const orphaned = await enter(demo, gate, office.sell());
   report.prove('the gate admits tickets without its runtime', orphaned.admitted, `runtime ${runtime.pid} is gone`);
   const { child } = await house.startRuntime('hz-1');
   await house.waitFor('the gate to be adopted', () => child.output().includes('container adopted'));
@@ -148,11 +160,12 @@ async function runtimeDies({ house, report, office }: Demo, gates: Gate[], pids:
   );
 }
 
-async function powerFails({ house, report, office }: Demo, gates: Gate[], pids: Map<string, number>): Promise<void> {
+async function powerFails(demo: Demo, gates: Gate[], pids: Map<string, number>): Promise<void> {
+  const { house, report, office } = demo;
   report.step('A terminal loses its power and starts with the hub still away');
   const gate = gates.find(({ node }) => node === 'bj-1')!;
   const ticket = office.sell();
-  await scan(gate, ticket);
+  await enter(demo, gate, ticket);
   const before = await ask(gate);
   await house.terminals.get('bj-1')!.child.kill('SIGKILL');
   process.kill(before.pid, 'SIGKILL');
@@ -198,9 +211,36 @@ async function hubReturns({ house, report }: Demo, gates: Gate[], pids: Map<stri
   }
 }
 
+/** Also of the gate that lost its runtime, and of the one that lost its power. */
+async function entriesArrive({ house, report, entries }: Demo): Promise<void> {
+  report.step('Every entry is at the hub, once');
+  interface Events {
+    items: { node: string; id: string }[];
+  }
+  const told = async () => {
+    const { items } = await house.json<Events>('events', '--type', 'entry');
+    return items.map(({ node, id }) => `${node} ${id}`).sort();
+  };
+  const all = [...entries].sort().join();
+  await house.waitFor('the last entry', async () => (await told()).length >= entries.length);
+  report.prove(
+    'what gates let in is what the hub was told',
+    (await told()).join() === all,
+    `${entries.length} entries`,
+  );
+}
+
+/** One scan, noted when it was let in. */
+async function enter({ entries }: Demo, gate: Gate, ticket: string): Promise<Scan> {
+  const outcome = await scan(gate, ticket);
+  if (outcome.admitted) entries.push(`${gate.node} ${outcome.ticket}`);
+  return outcome;
+}
+
 async function pushGate(house: House, version: string): Promise<void> {
   const directory = house.path(`gate-${version}`);
   await cp(gateSource, directory, { recursive: true });
+  await buildAppClient(`${directory}/stile-app.mjs`);
   writeFileSync(
     `${directory}/stile-image.json`,
     JSON.stringify({ entrypoint: ['gate.mjs'], env: [`GATE_VERSION=${version}`] }),
@@ -258,6 +298,7 @@ The house stays up until you press Ctrl-C. In another shell:
   kubectl get nodepools,yurtappsets,deployments
   kubectl patch yurtappset gate --type=json -p '[{"op":"replace","path":"/spec/workload/workloadTweaks/0/tweaks/replicas","value":2}]'
   npx stile get events
+  npx stile events
 `);
   await interrupted;
 }

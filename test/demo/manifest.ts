@@ -40,6 +40,9 @@ spec:
                     - {name: GATE_PORT, value: '${PORT}'}
                   ports:
                     - {containerPort: ${PORT}, hostPort: ${PORT}}
+                  readinessProbe:
+                    tcpSocket: {port: ${PORT}}
+                    periodSeconds: 1
                   volumeMounts:
                     - {name: keys, mountPath: /etc/gate}
                     - {name: ledger, mountPath: /var/ledger}

@@ -1,7 +1,8 @@
 /**
  * A ticket gate. It validates signed tickets against the key set that it finds in ./etc/gate/keys.json, without
  * asking anybody, lets each ticket in once, and keeps its ledger in ./var/ledger/entries.jsonl: an entry counts when
- * it is on the disk, so a gate that lost its power still refuses a ticket that was used before.
+ * it is on the disk, so a gate that lost its power still refuses a ticket that was used before. Each entry is told to
+ * the terminal, which brings it to the hub once; a gate whose runtime is gone lets people in and tells later.
  *
  *   POST /scan  {"ticket": "PAYLOAD.SIGNATURE"}  ->  {"admitted": true, "ticket": ID} or {"admitted": false, "reason": …}
  *   GET  /                                       ->  what this gate is and how many it let in
@@ -11,6 +12,7 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { connect } from './stile-app.mjs';
 
 const KEYS_FILE = './etc/gate/keys.json';
 const LEDGER_DIRECTORY = './var/ledger';
@@ -25,6 +27,8 @@ const {
 const port = Number(process.env.GATE_PORT ?? 8080);
 
 const used = new Map();
+const stile = connect();
+const closing = new AbortController();
 const ledger = await openLedger();
 /** Scans of one ticket that arrive together are decided one after the other. */
 let deciding = Promise.resolve();
@@ -36,7 +40,10 @@ const server = createServer((request, response) => {
   );
 });
 server.listen(port, POD_IP, () => console.log(`gate ${POD_NAME} of ${GATE_REGION} listens on ${POD_IP}:${port}`));
+// All of them: what was told before is known by its id.
+for (const entry of used.values()) tell(entry);
 process.on('SIGTERM', () => {
+  closing.abort();
   console.log(`gate closes after ${used.size} entries`);
   server.close();
   server.closeAllConnections();
@@ -72,7 +79,14 @@ async function scan(text) {
   await ledger.write(`${JSON.stringify(entry)}\n`);
   await ledger.sync();
   used.set(ticket.id, entry);
+  tell(entry);
   return { admitted: true, ticket: ticket.id };
+}
+
+function tell(entry) {
+  stile.appendSurely({ type: 'entry', data: entry, id: entry.ticket }, closing.signal).catch((error) => {
+    if (!closing.signal.aborted) console.log(`entry ${entry.ticket} is not told: ${error.message}`);
+  });
 }
 
 const refused = (reason) => ({ admitted: false, reason });
