@@ -11,6 +11,7 @@ import type { Duplex } from 'node:stream';
 import type { Env } from '../../protocol/env.ts';
 import { AppError, asAppError, codeOf, errorTable } from '../../protocol/errors.ts';
 import { sendError, sendJson } from '../../protocol/json-exchange.ts';
+import { Connections } from './connections.ts';
 import { type LocalHandler, pathOf, type Upgrade } from './exchange.ts';
 import type { Principal, Principals } from './principals.ts';
 import { Refusals } from './refusals.ts';
@@ -34,10 +35,6 @@ export interface LocalServerParts {
   unready(): string[];
 }
 
-/** Of each door. */
-const CONNECTIONS_MAX = 256;
-/** Requests under way of one caller, those that observe included. */
-const REQUESTS_PER_CALLER_MAX = 64;
 const HEADER_BYTES_MAX = 16 * 1024;
 const HEADERS_MS_MAX = 5_000;
 /** A request with its body; answers may take as long as they like. */
@@ -45,6 +42,8 @@ const REQUEST_MS_MAX = 20_000;
 const KEEP_ALIVE_MS = 60_000;
 /** Nothing sent and nothing taken for so long: the caller does not read. Observers are sent a comment more often. */
 const SILENT_MS_MAX = 120_000;
+/** Between two looks at what waits for readers, while somebody is connected. */
+const SHED_EVERY_MS = 1_000;
 
 export class LocalServer {
   readonly refusals: Refusals;
@@ -53,14 +52,15 @@ export class LocalServer {
   readonly #servers: Server[] = [];
   readonly #stopping = new AbortController();
   readonly #answers = new Set<Promise<void>>();
-  readonly #underWay = new Map<string, number>();
-  readonly #upgraded = new Set<Duplex>();
+  readonly #connections: Connections;
+  #shedding: Promise<void> | undefined;
   #port: number | undefined;
 
   private constructor(env: Env, parts: LocalServerParts) {
     this.#env = { ...env, log: env.log.child({ svc: 'local-api' }) };
     this.#parts = parts;
     this.refusals = new Refusals(env.clock, this.#env.log);
+    this.#connections = new Connections((caller, why) => this.refusals.note(caller ?? 'unknown', 'E_TOO_MANY', why));
   }
 
   /**
@@ -94,10 +94,9 @@ export class LocalServer {
   async close(): Promise<void> {
     this.#stopping.abort();
     const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
-    for (const socket of this.#upgraded) socket.destroy();
     await Promise.all(this.#answers);
-    for (const server of this.#servers) server.closeAllConnections();
-    await Promise.all(closed);
+    this.#connections.closeAll();
+    await Promise.all([...closed, this.#shedding]);
   }
 
   async #listen(start: (server: Server, ready: () => void) => void, where: string): Promise<Server> {
@@ -109,8 +108,8 @@ export class LocalServer {
       connectionsCheckingInterval: HEADERS_MS_MAX,
     };
     const server = createServer(options, (request, response) => this.#take(request, response));
-    server.maxConnections = CONNECTIONS_MAX;
     server.timeout = SILENT_MS_MAX;
+    server.on('connection', (socket) => this.#welcome(socket));
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     // Half a request, or none of HTTP's: the caller hears so where it can still hear.
     server.on('clientError', (_error, socket) => socket.destroy());
@@ -121,6 +120,21 @@ export class LocalServer {
     });
     server.on('error', (err) => this.#env.log.warn('local api door failed', { where, err }));
     return server;
+  }
+
+  #welcome(socket: Duplex): void {
+    this.#connections.add(socket);
+    this.#shedding ??= this.#shed().finally(() => {
+      this.#shedding = undefined;
+    });
+  }
+
+  /** Until nobody is connected: an idle terminal is not woken for it. */
+  async #shed(): Promise<void> {
+    while (this.#connections.size > 0 && !this.#stopping.signal.aborted) {
+      await this.#env.clock.sleep(SHED_EVERY_MS, this.#stopping.signal).catch(() => {});
+      this.#connections.shed();
+    }
   }
 
   #take(request: IncomingMessage, response: ServerResponse): void {
@@ -141,20 +155,23 @@ export class LocalServer {
     const principal = this.#identify(request, url);
     caller.name = principal.name;
     if (!this.#parts.started()) throw starting();
-    await this.#within(principal, async () => {
-      const left = new AbortController();
-      response.once('close', () => left.abort());
-      const signal = AbortSignal.any([this.#stopping.signal, left.signal]);
-      const exchange = { env: this.#env, request, response, url, path: pathOf(url), principal, signal };
-      for (const handler of this.#parts.handlers) {
-        if (!(await handler(exchange))) continue;
-        // A handler with refusals of its own form counts like any other.
-        if (response.statusCode === errorTable.E_FORBIDDEN.http)
-          this.refusals.note(principal.name, 'E_FORBIDDEN', `${request.method} ${pathnameOf(request)}`);
-        return;
-      }
-      throw new AppError('E_NOT_FOUND', `the local API knows no ${request.method} ${url.pathname}`);
+    const left = new AbortController();
+    // The answer to a request that came behind others has no end of its own when its connection closes.
+    const done = this.#connections.begin(request.socket, principal.name, () => left.abort());
+    response.once('close', () => {
+      done();
+      left.abort();
     });
+    const signal = AbortSignal.any([this.#stopping.signal, left.signal]);
+    const exchange = { env: this.#env, request, response, url, path: pathOf(url), principal, signal };
+    for (const handler of this.#parts.handlers) {
+      if (!(await handler(exchange))) continue;
+      // A handler with refusals of its own form counts like any other.
+      if (response.statusCode === errorTable.E_FORBIDDEN.http)
+        this.refusals.note(principal.name, 'E_FORBIDDEN', `${request.method} ${pathnameOf(request)}`);
+      return;
+    }
+    throw new AppError('E_NOT_FOUND', `the local API knows no ${request.method} ${url.pathname}`);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -167,13 +184,8 @@ export class LocalServer {
       if (!this.#parts.started()) throw starting();
       if (this.#parts.upgrade === undefined || this.#stopping.signal.aborted)
         throw new AppError('E_NOT_FOUND', `the local API knows no upgrade at ${url.pathname}`);
-      if ((this.#underWay.get(name) ?? 0) >= REQUESTS_PER_CALLER_MAX) throw tooMany(name);
-      this.#count(name, 1);
-      this.#upgraded.add(socket);
-      socket.once('close', () => {
-        this.#count(name, -1);
-        this.#upgraded.delete(socket);
-      });
+      // Under way until its connection closes.
+      this.#connections.begin(socket, name, () => {});
       this.#parts.upgrade({ request, socket, head, url, principal });
     } catch (error) {
       const app = asAppError(error, 'E_INTERNAL', 'the local API failed');
@@ -181,7 +193,8 @@ export class LocalServer {
       const body = JSON.stringify({ code: app.code, message: app.message });
       const status = `${errorTable[app.code].http} Refused`;
       const head = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`;
-      socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${body}`);
+      // Half of a connection would stay open for as long as the caller likes.
+      socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${body}`, () => socket.destroy());
     }
   }
 
@@ -191,23 +204,6 @@ export class LocalServer {
     if (ticket !== null && request.headers.authorization === undefined && request.method === 'GET')
       return principals.identifyTicket(ticket);
     return principals.identify(request.headers.authorization);
-  }
-
-  async #within(principal: Principal, work: () => Promise<void>): Promise<void> {
-    const { name } = principal;
-    if ((this.#underWay.get(name) ?? 0) >= REQUESTS_PER_CALLER_MAX) throw tooMany(name);
-    this.#count(name, 1);
-    try {
-      await work();
-    } finally {
-      this.#count(name, -1);
-    }
-  }
-
-  #count(name: string, by: 1 | -1): void {
-    const count = (this.#underWay.get(name) ?? 0) + by;
-    if (count > 0) this.#underWay.set(name, count);
-    else this.#underWay.delete(name);
   }
 
   #answerHealth(url: URL, response: ServerResponse): boolean {
@@ -250,11 +246,6 @@ function preflight(response: ServerResponse): void {
 
 function starting(): AppError {
   return new AppError('E_STARTING', 'the terminal starts: try again in a moment', { retryAfterMs: 1_000 });
-}
-
-function tooMany(name: string): AppError {
-  const message = `${name} has ${REQUESTS_PER_CALLER_MAX} requests under way, which is the limit: end one of them`;
-  return new AppError('E_TOO_MANY', message, { retryAfterMs: 1_000 });
 }
 
 function listenFault(error: NodeJS.ErrnoException, where: string): AppError {

@@ -9,70 +9,89 @@
  *
  * Events are those of `GET /twins/ID` with `text/event-stream`. A reader that is slow is told later and together.
  */
+import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { Clock, Env } from '../../protocol/env.ts';
+import type { Env } from '../../protocol/env.ts';
 import { AppError, errorBody } from '../../protocol/errors.ts';
 import type { Json } from '../../protocol/kubernetes.ts';
 import { Scope, untilAborted } from '../../protocol/scope.ts';
 import type { WriteOptions } from '../twins/twins.ts';
 import type { Upgrade } from './exchange.ts';
 import type { Principal, Principals } from './principals.ts';
-import { type FollowOptions, follow, type Reader, type Told } from './twin-follower.ts';
+import { type FollowOptions, follow, type Reader } from './twin-follower.ts';
 import type { TwinSource } from './twin-source.ts';
 import { requireReading, writableSections } from './twins-endpoint.ts';
 
 const MESSAGE_BYTES_MAX = 256 * 1024;
+/** Of one caller: one has room for many subscriptions. */
+const SOCKETS_PER_CALLER_MAX = 16;
 const SUBSCRIPTIONS_MAX = 256;
+/** Over all its connections. */
+const SUBSCRIPTIONS_PER_CALLER_MAX = 512;
 /** Calls that a caller has sent and that are not answered. */
 const CALLS_MAX = 32;
+/** Characters of them, one that is as long as a message may be apart. */
+const CALL_CHARACTERS_MAX = 256 * 1024;
 /** Bytes that wait for a reader before it is passed over. */
 const WAITING_BYTES_MAX = 256 * 1024;
-const DRAIN_LOOK_MS = 50;
 const PING_EVERY_MS = 30_000;
 const MIN_INTERVAL_MS_MAX = 3_600_000;
 const PATH_PARTS_MAX = 16;
 
 export interface TwinSockets {
+  /** Errors: `E_TOO_MANY`. */
   upgrade(upgrade: Upgrade): void;
 }
 
 export function twinSockets(env: Env, twins: TwinSource, principals: Principals): TwinSockets {
   const server = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
+  const shared: Shared = { env, twins, principals, subscriptions: new Map() };
+  const sockets = new Map<string, number>();
   return {
     upgrade({ request, socket, head, url, principal }) {
       if (url.pathname !== '/ws' || principal.ticketFor !== undefined) return refuse(socket);
+      count(sockets, principal.name, 1, SOCKETS_PER_CALLER_MAX, 'WebSockets');
+      socket.once('close', () => count(sockets, principal.name, -1, SOCKETS_PER_CALLER_MAX, 'WebSockets'));
       server.handleUpgrade(request, socket, head, (webSocket) => {
-        new TwinSocket(env, twins, principals, principal, webSocket);
+        new TwinSocket(shared, principal, webSocket, socket);
       });
     },
   };
 }
 
+/** What all WebSockets share. */
+interface Shared {
+  env: Env;
+  twins: TwinSource;
+  principals: Principals;
+  /** Of each caller. */
+  subscriptions: Map<string, number>;
+}
+
 function refuse(socket: Upgrade['socket']): void {
-  socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+  socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n', () => socket.destroy());
 }
 
 type Call = Readonly<Record<string, unknown>>;
 
 class TwinSocket {
-  readonly #env: Env;
-  readonly #twins: TwinSource;
-  readonly #principals: Principals;
+  readonly #shared: Shared;
   readonly #principal: Principal;
   readonly #socket: WebSocket;
+  readonly #reader: SocketReader;
   readonly #scope: Scope;
   readonly #subscriptions = new Map<number, AbortController>();
   #subscribed = 0;
   #calls = 0;
+  #callCharacters = 0;
   #answered = true;
 
-  constructor(env: Env, twins: TwinSource, principals: Principals, principal: Principal, socket: WebSocket) {
-    this.#env = env;
-    this.#twins = twins;
-    this.#principals = principals;
+  constructor(shared: Shared, principal: Principal, socket: WebSocket, connection: Duplex) {
+    this.#shared = shared;
     this.#principal = principal;
     this.#socket = socket;
-    this.#scope = new Scope(env.clock, () => socket.terminate());
+    this.#reader = new SocketReader(socket, connection);
+    this.#scope = new Scope(shared.env.clock, () => socket.terminate());
     socket.on('message', (data, isBinary) => this.#take(isBinary ? undefined : String(data)));
     socket.on('pong', () => {
       this.#answered = true;
@@ -84,7 +103,7 @@ class TwinSocket {
 
   async #ping(signal: AbortSignal): Promise<void> {
     for (;;) {
-      await this.#env.clock.sleep(PING_EVERY_MS, signal);
+      await this.#shared.env.clock.sleep(PING_EVERY_MS, signal);
       if (!this.#answered) break;
       this.#answered = false;
       this.#socket.ping();
@@ -93,28 +112,43 @@ class TwinSocket {
   }
 
   #take(text: string | undefined): void {
+    // Answers would pile up for a caller that asks and does not read.
+    if (!this.#reader.open) this.#pause();
     const call = parse(text);
     if (call === undefined) this.#socket.close(1007, 'a message is one JSON object with an id and a method');
-    else if (this.#calls >= CALLS_MAX) {
-      const message = `${CALLS_MAX} calls wait for their answers, which is the limit`;
+    else if (
+      this.#calls > 0 &&
+      (this.#calls >= CALLS_MAX || this.#callCharacters + text!.length > CALL_CHARACTERS_MAX)
+    ) {
+      const message = `${CALLS_MAX} calls or ${CALL_CHARACTERS_MAX} characters of them wait for answers, which is the limit`;
       this.#answer(call.id, { error: errorBody(new AppError('E_TOO_MANY', message)) });
-    } else {
-      this.#calls += 1;
-      this.#scope.spawn(() => this.#call(call));
-    }
+    } else this.#scope.spawn(() => this.#call(call, text!.length));
   }
 
-  async #call(call: Call): Promise<void> {
+  #pause(): void {
+    if (this.#socket.isPaused) return;
+    this.#socket.pause();
+    this.#scope.spawn(async () => {
+      await this.#reader.drained();
+      this.#socket.resume();
+    });
+  }
+
+  async #call(call: Call, characters: number): Promise<void> {
+    this.#calls += 1;
+    this.#callCharacters += characters;
     try {
       this.#answer(call.id, { result: await this.#do(call) });
     } catch (error) {
       this.#answer(call.id, { error: errorBody(error) });
     } finally {
       this.#calls -= 1;
+      this.#callCharacters -= characters;
     }
   }
 
   async #do(call: Call): Promise<unknown> {
+    const { twins, principals } = this.#shared;
     if (call.method === 'unsubscribe') {
       this.#subscriptions.get(call.subscription as number)?.abort();
       return { unsubscribed: this.#subscriptions.delete(call.subscription as number) };
@@ -122,39 +156,59 @@ class TwinSocket {
     const id = text(call.twin, 'twin');
     if (call.method === 'subscribe') return this.#subscribe(id, call);
     if (call.method === 'get') {
-      requireReading(this.#principals, this.#principal, id);
-      const twin = this.#twins.get(id);
+      requireReading(principals, this.#principal, id);
+      const twin = twins.get(id);
       if (twin === undefined) throw new AppError('E_NOT_FOUND', `this terminal has no twin ${id}`);
       return twin;
     }
     const options: WriteOptions = {
-      sections: writableSections(this.#principals, this.#principal, id),
+      sections: writableSections(principals, this.#principal, id),
       durable: call.fast !== true,
-      ...(call.ifMatch === undefined ? {} : { ifMatch: count(call.ifMatch, 'ifMatch', Number.MAX_SAFE_INTEGER) }),
+      ...(call.ifMatch === undefined
+        ? {}
+        : { ifMatch: wholeNumberOf(call.ifMatch, 'ifMatch', Number.MAX_SAFE_INTEGER) }),
     };
-    if (call.method === 'patch') return this.#twins.patch(id, call.body as Json, options);
-    if (call.method === 'put') return this.#twins.put(id, call.body as Json, options);
-    if (call.method === 'clear') return this.#twins.clear(id, options);
+    if (call.method === 'patch') return twins.patch(id, call.body as Json, options);
+    if (call.method === 'put') return twins.put(id, call.body as Json, options);
+    if (call.method === 'clear') return twins.clear(id, options);
     throw new AppError('E_INPUT_INVALID', 'method is one of subscribe, unsubscribe, get, patch, put, clear');
   }
 
   #subscribe(id: string, call: Call): { subscription: number } {
-    requireReading(this.#principals, this.#principal, id);
+    const { env, twins, principals } = this.#shared;
+    requireReading(principals, this.#principal, id);
     if (this.#subscriptions.size >= SUBSCRIPTIONS_MAX)
       throw new AppError('E_TOO_MANY', `a connection has at most ${SUBSCRIPTIONS_MAX} subscriptions: end one of them`);
     const options = followOptions(call);
+    this.#countSubscription(1);
     this.#subscribed += 1;
     const subscription = this.#subscribed;
     const ending = new AbortController();
     this.#subscriptions.set(subscription, ending);
-    const reader = new SocketReader(this.#env.clock, this.#socket, (event) => this.#send({ subscription, event }));
+    const shared = this.#reader;
+    const reader: Reader = {
+      get open() {
+        return shared.open;
+      },
+      tell: (event) => this.#send({ subscription, event }),
+      drained: () => shared.drained(),
+    };
     this.#scope.spawn(async (stop) => {
-      // After the answer that names the subscription.
-      await Promise.resolve();
-      const signal = AbortSignal.any([stop, ending.signal]);
-      await follow(this.#env.clock, this.#twins, id, reader, options, signal);
+      try {
+        // After the answer that names the subscription.
+        await Promise.resolve();
+        const signal = AbortSignal.any([stop, ending.signal]);
+        await follow(env.clock, twins, id, reader, options, signal);
+      } finally {
+        this.#countSubscription(-1);
+      }
     });
     return { subscription };
+  }
+
+  /** Errors: `E_TOO_MANY`. */
+  #countSubscription(by: 1 | -1): void {
+    count(this.#shared.subscriptions, this.#principal.name, by, SUBSCRIPTIONS_PER_CALLER_MAX, 'subscriptions');
   }
 
   #answer(id: unknown, answer: object): void {
@@ -166,24 +220,35 @@ class TwinSocket {
   }
 }
 
-class SocketReader implements Reader {
-  readonly #clock: Clock;
+/** The reader behind a WebSocket, which all its subscriptions share. */
+class SocketReader {
   readonly #socket: WebSocket;
-  readonly tell: (told: Told) => void;
+  readonly #connection: Duplex;
+  #room: Promise<void> | undefined;
 
-  constructor(clock: Clock, socket: WebSocket, tell: (told: Told) => void) {
-    this.#clock = clock;
+  constructor(socket: WebSocket, connection: Duplex) {
     this.#socket = socket;
-    this.tell = tell;
+    this.#connection = connection;
   }
 
+  /** Also when it is gone: then nothing is kept for it. */
   get open(): boolean {
-    return this.#socket.bufferedAmount < WAITING_BYTES_MAX;
+    const isThere = this.#socket.readyState === this.#socket.OPEN && !this.#connection.closed;
+    return !isThere || this.#socket.bufferedAmount < WAITING_BYTES_MAX;
   }
 
-  /** A WebSocket does not tell when it has room again. */
-  async drained(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && !this.open) await this.#clock.sleep(DRAIN_LOOK_MS, signal).catch(() => {});
+  /** Resolves when it took all that waited, or is gone. */
+  drained(): Promise<void> {
+    if (this.open) return Promise.resolve();
+    this.#room ??= new Promise((resolve) => {
+      const done = () => {
+        this.#connection.off('drain', done).off('close', done);
+        this.#room = undefined;
+        resolve();
+      };
+      this.#connection.on('drain', done).on('close', done);
+    });
+    return this.#room;
   }
 }
 
@@ -203,11 +268,11 @@ function followOptions({ after, path, minIntervalMs }: Call): FollowOptions {
   if (path !== undefined && !isPath)
     throw new AppError('E_INPUT_INVALID', `path is a list of at most ${PATH_PARTS_MAX} names`);
   return {
-    ...(after === undefined ? {} : { after: count(after, 'after', Number.MAX_SAFE_INTEGER) }),
+    ...(after === undefined ? {} : { after: wholeNumberOf(after, 'after', Number.MAX_SAFE_INTEGER) }),
     ...(path === undefined ? {} : { path: path as string[] }),
     ...(minIntervalMs === undefined
       ? {}
-      : { minIntervalMs: count(minIntervalMs, 'minIntervalMs', MIN_INTERVAL_MS_MAX) }),
+      : { minIntervalMs: wholeNumberOf(minIntervalMs, 'minIntervalMs', MIN_INTERVAL_MS_MAX) }),
   };
 }
 
@@ -216,7 +281,15 @@ function text(value: unknown, name: string): string {
   throw new AppError('E_INPUT_INVALID', `${name} is a text`);
 }
 
-function count(value: unknown, name: string, max: number): number {
+function wholeNumberOf(value: unknown, name: string, max: number): number {
   if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max) return value as number;
   throw new AppError('E_INPUT_INVALID', `${name} is a whole number from 0 to ${max}`);
+}
+
+/** Errors: `E_TOO_MANY`. */
+function count(counts: Map<string, number>, caller: string, by: 1 | -1, max: number, what: string): void {
+  const next = (counts.get(caller) ?? 0) + by;
+  if (next > max) throw new AppError('E_TOO_MANY', `${caller} has ${max} ${what}, which is the limit: end one of them`);
+  if (next > 0) counts.set(caller, next);
+  else counts.delete(caller);
 }

@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { House } from '../house/house.ts';
 import { HubClient } from '../house/hub-client.ts';
+import { memoryOf, openFilesOf } from '../house/process-facts.ts';
 import { create, paths, pod, pushProgram, runningPods } from '../house/workload.ts';
+import { HostileClients } from '../runtime/local-api/hostile-clients.ts';
 
 /** Tells each number to the local API until it is taken, under an id of its own; a retry of one doubles nothing. */
 const gate = `
@@ -23,6 +25,10 @@ for (let scan = 1; ; scan += 1) {
 }
 `;
 
+/** Of the heap too, which grows before it is swept. The README of the local API says what it is the sum of. */
+const HOSTILE_BYTES_MAX = 128 * 1024 * 1024;
+const HOSTILE_MS = Number(process.env.STILE_HOSTILE_SECONDS ?? 5) * 1_000;
+
 let house: House;
 let client: HubClient;
 beforeAll(async () => {
@@ -37,6 +43,13 @@ afterAll(async () => {
   await client?.close();
   await house?.close();
 });
+
+/** Numbers that the app was told are taken. */
+async function taken(): Promise<number> {
+  const { dataDir } = house.terminals.get('gate-1')!;
+  const { stdout } = await house.tryRuntime('ctl', 'logs', 'scanner', '--tail', '1', '--data-dir', dataDir);
+  return Number(/taken (\d+)/.exec(stdout)?.[1] ?? 0);
+}
 
 interface Events {
   items: { data: { scan: number }; id: string }[];
@@ -53,10 +66,6 @@ test('events of an app survive a dead hub and a killed runtime, and reach the hu
   const { child, dataDir } = house.terminals.get('gate-1')!;
   await client.close();
   await house.hub!.kill('SIGKILL');
-  const taken = async () => {
-    const { stdout } = await house.tryRuntime('ctl', 'logs', 'scanner', '--tail', '1', '--data-dir', dataDir);
-    return Number(/taken (\d+)/.exec(stdout)?.[1] ?? 0);
-  };
   const before = await taken();
   await house.waitFor('scans without the hub', async () => (await taken()) > before + 3);
   await child.kill('SIGKILL');
@@ -90,3 +99,30 @@ async function showsEvents(seen: readonly number[]): Promise<void> {
   const waited = await house.fromHub<Events>(`/stile/v1/events?type=scan&after=${cursor}&waitSeconds=20`);
   expect(waited.items.length).toBeGreaterThan(0);
 }
+
+test('a hundred hostile clients take a bounded share, and the gate goes on', async () => {
+  const { child, dataDir } = house.terminals.get('gate-1')!;
+  const { socket, token } = JSON.parse(await readFile(`${dataDir}/local-api.json`, 'utf8')) as Record<string, string>;
+  const pid = child.pid;
+  const calm = { files: await openFilesOf(pid), bytes: (await memoryOf(pid)).anonymous, taken: await taken() };
+  const hostile = new HostileClients({ socket: socket!, token: token!, twin: 'gate-1' }, 100);
+  let most = { files: 0, bytes: 0 };
+  try {
+    const endMs = Date.now() + HOSTILE_MS;
+    while (Date.now() < endMs) {
+      const [{ anonymous }, files] = await Promise.all([memoryOf(pid), openFilesOf(pid)]);
+      most = { files: Math.max(most.files, files), bytes: Math.max(most.bytes, anonymous) };
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    const atFirst = await taken();
+    expect(atFirst).toBeGreaterThan(calm.taken);
+    await house.waitFor('scans beside hostile clients', async () => (await taken()) > atFirst);
+  } finally {
+    hostile.stop();
+  }
+  expect(hostile.opened).toBeGreaterThan(100);
+  expect(most.bytes - calm.bytes).toBeLessThan(HOSTILE_BYTES_MAX);
+  expect(most.files - calm.files).toBeLessThan(300);
+  await house.waitFor('the files to be closed', async () => (await openFilesOf(pid)) <= calm.files + 2);
+  expect(child.running).toBe(true);
+});
