@@ -49,17 +49,48 @@ export async function readBootId(): Promise<string> {
   return (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim();
 }
 
-/** Pids of living processes, the caller's own excepted, whose environment has one of `entries` (`NAME=value`). */
-export async function pidsWithEnvironment(...entries: string[]): Promise<number[]> {
-  const wanted = entries.map((entry) => Buffer.from(`\0${entry}\0`));
-  const found: number[] = [];
+interface Search {
+  /** With a zero byte on both sides. */
+  wanted: Buffer[];
+  found: number[];
+}
+
+/**
+ * Looks for processes by their environment. All who ask while one look is under way share the next one: a terminal
+ * that starts asks for each of its containers, and reads /proc twice instead of once for each.
+ */
+export class EnvironmentSearch {
+  #next: { searches: Search[]; done: Promise<void> } | undefined;
+  #last: Promise<void> = Promise.resolve();
+
+  /** Pids of living processes, the caller's own excepted, whose environment has one of `entries` (`NAME=value`). */
+  async pidsWith(...entries: string[]): Promise<number[]> {
+    const search: Search = { wanted: entries.map((entry) => Buffer.from(`\0${entry}\0`)), found: [] };
+    if (this.#next === undefined) {
+      const searches: Search[] = [];
+      const done = this.#last.then(() => {
+        // Who asks from here on might mean a process that this look has passed.
+        this.#next = undefined;
+        return look(searches);
+      });
+      this.#next = { searches, done };
+      this.#last = done.catch(() => {});
+    }
+    const { searches, done } = this.#next;
+    searches.push(search);
+    await done;
+    return search.found;
+  }
+}
+
+async function look(searches: readonly Search[]): Promise<void> {
   for (const name of await readdir('/proc')) {
     const pid = Number(name);
     if (!Number.isSafeInteger(pid) || pid === process.pid) continue;
     const environment = await readEnvironment(pid);
-    if (environment !== undefined && wanted.some((entry) => environment.includes(entry))) found.push(pid);
+    if (environment === undefined) continue;
+    for (const { wanted, found } of searches) if (wanted.some((entry) => environment.includes(entry))) found.push(pid);
   }
-  return found;
 }
 
 /** With a zero byte on both sides of every entry. Another user's processes cannot be read: they are none of ours. */

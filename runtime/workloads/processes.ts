@@ -8,7 +8,7 @@ import { constants } from 'node:os';
 import { AppError } from '../../protocol/errors.ts';
 import { type EngineCommand, startChild } from './child-command.ts';
 import type { ProcessExit, Processes, ProcessIdentity, SpawnRequest } from './ports.ts';
-import { isDead, pidsOfUser, pidsWithEnvironment, readBootId, stat, statNow } from './proc.ts';
+import { EnvironmentSearch, isDead, pidsOfUser, readBootId, stat, statNow } from './proc.ts';
 
 export interface ChildProcessesConfig {
   engine: EngineCommand;
@@ -28,6 +28,7 @@ interface Adopted {
 export class ChildProcesses implements Processes {
   readonly #config: ChildProcessesConfig;
   readonly #adopted = new Map<number, Adopted>();
+  readonly #search = new EnvironmentSearch();
   #bootId: string | undefined;
   #poll: NodeJS.Timeout | undefined;
 
@@ -50,7 +51,7 @@ export class ChildProcesses implements Processes {
 
   async find(instanceId: string): Promise<ProcessIdentity | undefined> {
     const bootId = await this.#currentBootId();
-    for (const pid of await pidsWithEnvironment(entryOf(instanceId))) {
+    for (const pid of await this.#search.pidsWith(entryOf(instanceId))) {
       const found = await stat(pid);
       // Descendants inherit the environment; the instance itself leads the group.
       if (!isDead(found) && found!.group === pid) return { pid, startTicks: found!.startTicks, bootId };
@@ -63,7 +64,7 @@ export class ChildProcesses implements Processes {
   }
 
   async sweep(instanceId: string): Promise<number> {
-    const pids = await pidsWithEnvironment(entryOf(instanceId), `STILE_INSIDE=${instanceId}`);
+    const pids = await this.#search.pidsWith(entryOf(instanceId), `STILE_INSIDE=${instanceId}`);
     for (const pid of pids) kill(pid, 'SIGKILL');
     return pids.length;
   }
