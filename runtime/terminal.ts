@@ -7,11 +7,14 @@ import type { Env } from '../protocol/env.ts';
 import { codeOf } from '../protocol/errors.ts';
 import type { Condition, Json, Node, Pod, PodStatus } from '../protocol/kubernetes.ts';
 import { Scope, untilAborted } from '../protocol/scope.ts';
+import { Actions } from './devices/actions.ts';
+import { Devices } from './devices/devices.ts';
+import { drivers } from './devices/drivers.ts';
 import type { CertificateRenewal } from './link/certificate-renewal.ts';
 import { Link } from './link/link.ts';
 import { nodeKind, podKind } from './local-api/view-kinds.ts';
 import type { ViewStore } from './local-api/view-store.ts';
-import type { NodeStore } from './store/node-store.ts';
+import type { NewEvent, NodeStore } from './store/node-store.ts';
 import { Twins } from './twins/twins.ts';
 import { ViewReader } from './view/desired-pods.ts';
 import type {
@@ -64,6 +67,8 @@ export class Terminal {
   readonly link: Link;
   readonly supervisor: Supervisor;
   readonly twins: Twins;
+  readonly devices: Devices;
+  readonly actions: Actions;
   readonly #env: Env;
   readonly #config: TerminalConfig;
   readonly #view: ViewReader;
@@ -118,6 +123,14 @@ export class Terminal {
     this.supervisor = new Supervisor(env, parts, config.supervisor);
     const putState = (key: string, value: Json | undefined) => this.link.putState(key, value);
     this.twins = new Twins(env, { nodeName: node }, { store, putState }, onFailure);
+    this.devices = new Devices(env, { twins: this.twins, drivers }, onFailure);
+    const actions = {
+      store,
+      devices: this.devices,
+      append: (event: NewEvent) => this.link.append(event),
+      nowMs: () => Math.max(env.clock.now(), this.link.hubTimeMs),
+    };
+    this.actions = new Actions(env, actions, onFailure);
   }
 
   /** Brings back what ran, from local state alone, then looks for the hub. Resolves when pods are on their way. */
@@ -125,6 +138,7 @@ export class Terminal {
     if (this.#view.desiredPods() !== undefined) await this.#endStrays();
     await this.supervisor.start();
     await this.twins.start();
+    await this.actions.start();
     this.#applyView();
     this.#tellNode();
     this.#scope.spawn((signal) => untilAborted(signal, () => this.#runLink(signal)));
@@ -133,6 +147,8 @@ export class Terminal {
   /** Says goodbye to the hub and, unless `keepPods`, ends the pods gracefully. */
   async stop(options: { keepPods: boolean }): Promise<void> {
     await this.supervisor.stop(options);
+    await this.actions.stop();
+    await this.devices.stop();
     await this.twins.stop();
     await this.#scope.stop();
   }
@@ -202,6 +218,9 @@ export class Terminal {
     }
     this.#incarnation = incarnation;
     this.twins.apply(this.#view.twins());
+    const devices = this.#view.devices();
+    if (devices !== undefined) this.devices.apply(devices.devices, devices.profiles);
+    this.actions.apply(this.#view.actions(), incarnation);
     const desired = this.#view.desiredPods();
     if (desired === undefined) return;
     if (this.#strays === 'gone') this.supervisor.apply(desired);

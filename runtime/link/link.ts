@@ -65,6 +65,11 @@ export class Link {
     return this.#refused;
   }
 
+  /** Wall-clock ms that have certainly come, as far as the hub was heard: the time floor and on. */
+  get hubTimeMs(): number {
+    return this.#time.nowMs();
+  }
+
   /** Everything that was reported is durable at the hub. */
   get drained(): boolean {
     return this.#sender.drained;

@@ -6,6 +6,7 @@
 import type { Json } from '../../protocol/kubernetes.ts';
 import type { TwinRecord } from '../../protocol/twin/node-twin.ts';
 import { applyViewChange, type Sections, type ViewChange } from '../../protocol/view-replica.ts';
+import type { ActionRecord } from '../devices/action-record.ts';
 import type { PodRecord } from '../workloads/ports.ts';
 
 export interface StoredEvent {
@@ -50,6 +51,8 @@ export interface NodeState {
   /** By id. */
   twins: Map<string, TwinRecord>;
   twinSequences: TwinSequences;
+  /** By id, in the order in which they were taken. */
+  actions: Map<string, ActionRecord>;
   /** Oldest first, the current one last. */
   epochs: EpochEvents[];
   /** Wall-clock ms that the clock has certainly passed. */
@@ -70,7 +73,9 @@ export type NodeChange =
   | { kind: 'pod.gone'; uid: string }
   | { kind: 'twin'; record: TwinRecord }
   | { kind: 'twin.gone'; id: string }
-  | { kind: 'twin.sequences'; sequences: TwinSequences };
+  | { kind: 'twin.sequences'; sequences: TwinSequences }
+  | { kind: 'action'; record: ActionRecord }
+  | { kind: 'action.gone'; id: string };
 
 export interface NodeJournal {
   /** The state as of the last durable change; a new epoch when the store is new. */
@@ -99,6 +104,7 @@ export function emptyState(epoch: string): NodeState {
     pods: new Map(),
     twins: new Map(),
     twinSequences: { epoch: '', base: 0, fast: false },
+    actions: new Map(),
     epochs: [{ epoch, floor: 1, last: 0, acked: 0 }],
     timeFloorMs: 0,
   };
@@ -139,6 +145,12 @@ export function applyChange(state: NodeState, change: NodeChange): void {
       break;
     case 'twin.sequences':
       state.twinSequences = change.sequences;
+      break;
+    case 'action':
+      state.actions.set(change.record.id, change.record);
+      break;
+    case 'action.gone':
+      state.actions.delete(change.id);
       break;
     default:
       applyViewChange(state.sections, change);

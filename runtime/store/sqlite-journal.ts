@@ -11,6 +11,7 @@ import {
 import { type Entry, entryOf, SectionContent } from '../../protocol/section-content.ts';
 import { emptySection, type ReplicaSection, sectionId, type ViewChange } from '../../protocol/view-replica.ts';
 import type { PodRecord } from '../workloads/ports.ts';
+import { actionOf, actionStatement, actionTables, goneActionStatement } from './action-rows.ts';
 import {
   eventIdTables,
   eventOf,
@@ -46,16 +47,18 @@ const tables = [
   ...eventIdTables,
   'CREATE TABLE pod (uid TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT',
   ...twinTables,
+  ...actionTables,
 ];
 
 export const nodeSchema: Schema = {
   newest: tables,
-  version: 3,
+  version: 4,
   minReader: 1,
-  // 2: the ids that apps gave to events are remembered. 3: twins.
+  // 2: the ids that apps gave to events are remembered. 3: twins. 4: actions.
   migrations: [
     { version: 2, statements: eventIdTables },
     { version: 3, statements: twinTables },
+    { version: 4, statements: actionTables },
   ],
 };
 
@@ -235,6 +238,8 @@ export class SqliteJournal implements NodeJournal {
       state.pods.set(row.uid as string, JSON.parse(row.record as string) as PodRecord);
     for (const record of (await this.#db.all('SELECT record FROM twin')).map(twinOf))
       state.twins.set(record.id, record);
+    for (const record of (await this.#db.all('SELECT record FROM action ORDER BY n')).map(actionOf))
+      state.actions.set(record.id, record);
     const sequences = meta.get(TWIN_SEQUENCES);
     if (sequences !== undefined) state.twinSequences = JSON.parse(sequences) as TwinSequences;
     for (const row of await this.#db.all('SELECT epoch, last, acked, pruned FROM event_epoch ORDER BY n'))
@@ -368,6 +373,10 @@ function statementsOf(change: NodeChange): Statement[] {
       return [goneTwinStatement(change.id)];
     case 'twin.sequences':
       return [setMeta(TWIN_SEQUENCES, JSON.stringify(change.sequences))];
+    case 'action':
+      return [actionStatement(change.record)];
+    case 'action.gone':
+      return [goneActionStatement(change.id)];
     default:
       return viewStatements(change);
   }

@@ -1,6 +1,15 @@
 /** What the view asks this terminal to run: its pods with the contents of the ConfigMaps and Secrets they name. */
 
-import type { ConfigMap, KubeObject, Pod, Secret, Twin } from '../../protocol/kubernetes.ts';
+import type {
+  Action,
+  ConfigMap,
+  Device,
+  DeviceProfile,
+  KubeObject,
+  Pod,
+  Secret,
+  Twin,
+} from '../../protocol/kubernetes.ts';
 import { scopes } from '../../protocol/messages.ts';
 import { decodeObject } from '../../protocol/object.ts';
 import { parseKey } from '../../protocol/object-key.ts';
@@ -8,8 +17,13 @@ import type { Entry } from '../../protocol/section-content.ts';
 import type { ReplicaSection, Sections } from '../../protocol/view-replica.ts';
 import type { DesiredPod } from '../workloads/ports.ts';
 
-/** How the keys of Twins begin. */
-const TWIN_KEYS = 'Twin.stile.dev/';
+/** How the keys of kinds that are read alone begin. */
+const kindKeys = {
+  twin: 'Twin.stile.dev/',
+  action: 'Action.stile.dev/',
+  device: 'Device.iot.openyurt.io/',
+  profile: 'DeviceProfile.iot.openyurt.io/',
+} as const;
 
 export class ViewReader {
   /** Decoded once per entry; entries are replaced, never changed. */
@@ -44,10 +58,25 @@ export class ViewReader {
 
   /** The twins of this node and its devices; undefined as for `desiredPods`. */
   twins(): Twin[] | undefined {
+    return this.#all(kindKeys.twin) as Twin[] | undefined;
+  }
+
+  /** What the hub asks devices to do; undefined as for `desiredPods`. */
+  actions(): Action[] | undefined {
+    return this.#all(kindKeys.action) as Action[] | undefined;
+  }
+
+  /** The devices that this node drives, and their profiles; undefined as for `desiredPods`. */
+  devices(): { devices: Device[]; profiles: DeviceProfile[] } | undefined {
+    const devices = this.#all(kindKeys.device) as Device[] | undefined;
+    return devices && { devices, profiles: (this.#all(kindKeys.profile) ?? []) as DeviceProfile[] };
+  }
+
+  #all(prefix: string): KubeObject[] | undefined {
     const section = this.#nodeSection();
     if (section === undefined) return undefined;
-    const entries = [...section.content.entries()].filter(({ key }) => key.startsWith(TWIN_KEYS));
-    return entries.map((entry) => this.#decode(entry) as Twin);
+    const entries = [...section.content.entries()].filter(({ key }) => key.startsWith(prefix));
+    return entries.map((entry) => this.#decode(entry));
   }
 
   /** Only a section whose content was received whole counts. */

@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ActionStatus, Json } from '../../protocol/kubernetes.ts';
 import { entryOf } from '../../protocol/section-content.ts';
 import { newTwin } from '../../protocol/twin/node-twin.ts';
 import {
@@ -75,6 +76,20 @@ const drafts: fc.Arbitrary<Draft> = fc.oneof(
     kind: fc.constant('twin.sequences' as const),
     sequences: fc.record({ epoch: fc.constantFrom('e1', 'e2'), base: fc.nat(), fast: fc.boolean() }),
   }),
+  fc.record({
+    kind: fc.constant('action' as const),
+    record: fc.record({
+      id: fc.constantFrom('action-1', 'action-2', 'action-3'),
+      from: fc.constantFrom('hub' as const, 'local' as const),
+      twin: fc.constant('default.barrier-1'),
+      name: fc.constant('open'),
+      input: fc.constantFrom<Json>(null, { position: 'ü' }),
+      acceptedMs: fc.nat(),
+      expiresMs: fc.nat(),
+      status: fc.constantFrom<ActionStatus>({ phase: 'Running' }, { phase: 'Completed', output: [1] }),
+    }),
+  }),
+  fc.record({ kind: fc.constant('action.gone' as const), id: fc.constantFrom('action-1', 'action-2') }),
 );
 
 export function describeNodeJournal(name: string, open: () => Promise<NodeJournalHarness>): void {
@@ -221,6 +236,8 @@ function plain(state: NodeState): unknown {
     sections: sections.sort((one, other) => (one.id < other.id ? -1 : 1)),
     pods: sorted([...state.pods].map(([uid, record]) => [uid, JSON.stringify(record)])),
     twins: sorted([...state.twins].map(([id, record]) => [id, JSON.stringify(record)])),
+    // The oldest are forgotten first: of these the order counts.
+    actions: [...state.actions],
   };
 }
 

@@ -126,6 +126,7 @@ function cloneNodeState(state: NodeState): NodeState {
     sections: cloneSections(state.sections),
     pods: new Map(state.pods),
     twins: new Map(state.twins),
+    actions: new Map(state.actions),
     epochs: state.epochs.map((epoch) => ({ ...epoch })),
   };
 }

@@ -48,10 +48,11 @@ const nodeTables = [
   'CREATE TABLE pod (uid TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT',
 ];
 
+const nodeEventIds =
+  'CREATE TABLE event_id (n INTEGER PRIMARY KEY, type TEXT NOT NULL, id TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, time_ms INTEGER NOT NULL, UNIQUE (type, id)) STRICT';
+
 export const earlierNodeSchemas: Readonly<Record<number, readonly string[]>> = {
   1: nodeTables,
-  2: [
-    ...nodeTables,
-    'CREATE TABLE event_id (n INTEGER PRIMARY KEY, type TEXT NOT NULL, id TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, time_ms INTEGER NOT NULL, UNIQUE (type, id)) STRICT',
-  ],
+  2: [...nodeTables, nodeEventIds],
+  3: [...nodeTables, nodeEventIds, 'CREATE TABLE twin (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT'],
 };
