@@ -28,6 +28,7 @@ export interface EnrolRequest {
 
 export interface EnrolAnswer {
   node: string;
+  /** Empty when the hub lost its store since the node joined, and only the terminal knows. */
   pool: string;
   /** PEM. */
   certificate: string;
@@ -85,7 +86,7 @@ export function readEnrolAnswer(body: unknown): EnrolAnswer {
   if (!Array.isArray(destinations) || destinations.length > infoEntriesMax) throw malformed('destinations');
   return {
     node: asText(node, 'node'),
-    pool: asText(pool, 'pool'),
+    pool: pool === '' ? '' : asText(pool, 'pool'),
     certificate: asText(certificate, 'certificate', enrolBodyBytesMax),
     ca: asText(ca, 'ca', enrolBodyBytesMax),
     destinations: destinations.map((destination) => asText(destination, 'destinations')),

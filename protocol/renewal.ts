@@ -16,6 +16,8 @@ export interface RenewRequest {
 
 /** A certificate that ended no longer ago than this still gets its next one, and nothing else. */
 export const renewalGraceMs = 730 * 24 * 3_600_000;
+/** A certificate begins so long before it is issued: clocks of terminals and administrators may be behind. */
+export const backdatedMs = 3_600_000;
 /** Bytes of one request. */
 export const renewBodyBytesMax = 8 * 1024;
 

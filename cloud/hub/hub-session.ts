@@ -109,7 +109,9 @@ export class HubSession {
 
   /**
    * Ends the session of a terminal that is this node no longer. Its own section is emptied first, so that nothing of
-   * the node goes on running there; dropping it would leave the pods, as a lost hub does. Resolves when all is said.
+   * the node goes on running there; dropping it would leave the pods, as a lost hub does. It keeps its revision: should
+   * the terminal be this node again one day, the digest says that it holds something else, and no later revision of the
+   * hub is taken for an old one. Resolves when all is said.
    */
   dismiss(reason: AppError): Promise<void> {
     for (const { section, sent } of this.#subscriptions.values()) {
@@ -117,7 +119,7 @@ export class HubSession {
       if (scope !== scopes.node) continue;
       const { handle } = section;
       this.#send({ name: 'inventoryRequest', handle, empty: true });
-      this.#send({ name: 'flip', handle, to: Math.max(sent, revision) + 1, digest: new SectionContent().digest() });
+      this.#send({ name: 'flip', handle, to: Math.max(sent, revision), digest: new SectionContent().digest() });
     }
     return this.end(reason);
   }

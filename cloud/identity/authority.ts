@@ -8,6 +8,7 @@ import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 import type { Env } from '../../protocol/env.ts';
 import { AppError, asAppError } from '../../protocol/errors.ts';
+import { backdatedMs } from '../../protocol/renewal.ts';
 
 /** What the authority is made of; the key never leaves `DIR/pki`. */
 export interface AuthorityMaterial {
@@ -26,6 +27,8 @@ export interface NodeCertificatePem {
   certificatePem: string;
   /** As `X509Certificate.serialNumber` writes it: upper-case hexadecimal. */
   serial: string;
+  /** To the second, as `issuedMsOf` reads it. */
+  issuedMs: number;
   notAfterMs: number;
 }
 
@@ -33,8 +36,6 @@ export interface NodeCertificatePem {
 export type NodeSigner = Pick<Authority, 'certificatePem' | 'fingerprint' | 'issueNode'>;
 
 const DAY_MS = 24 * 3_600_000;
-/** Clocks of terminals and administrators may be behind by so much. */
-const BACKDATED_MS = 3_600_000;
 const AUTHORITY_LIFE_MS = 20 * 365 * DAY_MS;
 export const nodeLifeMs = 365 * DAY_MS;
 const ADMINISTRATOR_LIFE_MS = 365 * DAY_MS;
@@ -52,7 +53,7 @@ export async function createAuthorityMaterial(env: Env): Promise<AuthorityMateri
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: newSerial(env),
     name: [{ O: ['Stile'] }, { CN: ['Stile hub authority'] }],
-    notBefore: new Date(env.clock.now() - BACKDATED_MS),
+    notBefore: new Date(env.clock.now() - backdatedMs),
     notAfter: new Date(env.clock.now() + AUTHORITY_LIFE_MS),
     keys,
     signingAlgorithm: algorithm,
@@ -111,14 +112,27 @@ export class Authority {
     ]);
   }
 
-  /** For a node whose possession of the key has been shown. `publicKey` is an SPKI in DER of a P-256 key. */
-  async issueNode(name: string, publicKey: Uint8Array): Promise<NodeCertificatePem> {
+  /**
+   * For a node whose possession of the key has been shown. `publicKey` is an SPKI in DER of a P-256 key. It is issued
+   * now, but not before `issuedMsMin` and the authority itself: by a clock that stands at 1970 it would be over, beyond
+   * all grace, as soon as the clock is right again.
+   */
+  async issueNode(name: string, publicKey: Uint8Array, issuedMsMin = 0): Promise<NodeCertificatePem> {
     const key = await webcrypto.subtle.importKey('spki', Buffer.from(publicKey), algorithm, true, ['verify']);
-    const certificate = await this.#issue([{ O: [groups.nodes] }, { CN: [nodeUserPrefix + name] }], nodeLifeMs, key, [
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
-    ]);
+    const certificate = await this.#issue(
+      [{ O: [groups.nodes] }, { CN: [nodeUserPrefix + name] }],
+      nodeLifeMs,
+      key,
+      [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])],
+      Math.max(issuedMsMin, this.#certificate.notBefore.getTime()),
+    );
     const issued = new X509Certificate(certificate);
-    return { certificatePem: certificate, serial: issued.serialNumber, notAfterMs: issued.validToDate.getTime() };
+    return {
+      certificatePem: certificate,
+      serial: issued.serialNumber,
+      issuedMs: issuedMsOf(issued),
+      notAfterMs: issued.validToDate.getTime(),
+    };
   }
 
   async #issueWithKey(subject: x509.JsonName, lifeMs: number, extensions: x509.Extension[]): Promise<KeyedCertificate> {
@@ -132,14 +146,15 @@ export class Authority {
     lifeMs: number,
     publicKey: webcrypto.CryptoKey,
     extensions: x509.Extension[],
+    issuedMsMin = 0,
   ): Promise<string> {
-    const nowMs = this.#env.clock.now();
+    const nowMs = Math.max(issuedMsMin, this.#env.clock.now());
     const notAfterMs = Math.min(nowMs + lifeMs, this.#certificate.notAfter.getTime());
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: newSerial(this.#env),
       subject,
       issuer: this.#certificate.subject,
-      notBefore: new Date(nowMs - BACKDATED_MS),
+      notBefore: new Date(nowMs - backdatedMs),
       notAfter: new Date(notAfterMs),
       publicKey,
       signingKey: this.#key,
@@ -157,7 +172,7 @@ export class Authority {
 
 /** When our authority signed a certificate, to the second. */
 export function issuedMsOf(certificate: X509Certificate): number {
-  return certificate.validFromDate.getTime() + BACKDATED_MS;
+  return certificate.validFromDate.getTime() + backdatedMs;
 }
 
 /** Whether `der` is the SPKI of a key on P-256, the one curve that nodes use. */

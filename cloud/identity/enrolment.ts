@@ -129,13 +129,12 @@ export class Enrolments {
   ): Promise<NodeCertificate> {
     const { authority, store, roster, onReplaced } = this.#peers;
     const nowMs = this.#env.clock.now();
-    const issued = await authority.issueNode(request.name, asked.publicKey);
+    const issued = await authority.issueNode(request.name, asked.publicKey, roster.issueFloorMs(request.name));
     const certificate: NodeCertificate = {
       ...issued,
       node: request.name,
       pool: token.pool,
       keyHash: asked.keyHash,
-      issuedMs: nowMs,
     };
     const result = await store.enrol({ tokenId: token.id, certificate, replace: asked.replace, nowMs });
     if (result !== 'enrolled') {

@@ -38,9 +38,10 @@ export function decideRenewal({ shown, keyHash, successor, nowMs }: RenewalFacts
   if (successor?.keyHash === keyHash && successor.notAfterMs > nowMs) return { kind: 'repeat', certificate: successor };
   const pauseMs = Math.min(renewalPauseMs, (shown.notAfterMs - shown.issuedMs) / PAUSE_PARTS);
   const ageMs = nowMs - shown.issuedMs;
-  if (ageMs >= 0 && ageMs < pauseMs)
+  // One that is yet to come, by a clock that went back, is as good as new.
+  if (ageMs < pauseMs)
     throw new AppError('E_LINK_BUSY', 'this certificate is new: it is not renewed yet', {
-      retryAfterMs: Math.ceil(pauseMs - ageMs),
+      retryAfterMs: Math.ceil(pauseMs - Math.max(0, ageMs)),
     });
   return { kind: 'issue' };
 }
@@ -83,8 +84,10 @@ export class Renewals {
       // One that was never used before is used now: it becomes the current one, which the next one follows.
       if (roster.successor(node)?.serial === shown.serial) await this.#take(roster.successor(node)!, nowMs);
       const pool = roster.current(node)?.pool ?? '';
-      const issued = await authority.issueNode(node, publicKey);
-      certificate = { ...issued, node, pool, keyHash, issuedMs: nowMs };
+      // A restored hub may not know what it is shown.
+      const floorMs = Math.max(roster.issueFloorMs(node), shown.issuedMs + 1_000);
+      const issued = await authority.issueNode(node, publicKey, floorMs);
+      certificate = { ...issued, node, pool, keyHash };
       await store.saveSuccessor(certificate);
       // An operator may have revoked the node meanwhile; what was signed must not outlive that.
       if (!countsStill(roster, shown)) throw new AppError('E_IDENTITY_REFUSED', `node ${node} was revoked`);

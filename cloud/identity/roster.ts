@@ -28,19 +28,24 @@ export interface ShownCertificate {
   issuedMs: number;
 }
 
+/** Certificates tell the time in seconds. */
+const ISSUE_STEP_MS = 1_000;
+
 export class Roster {
   readonly #bySerial = new Map<string, NodeCertificate>();
   /** Node to the serial of its one certificate that is not ended. */
   readonly #live = new Map<string, string>();
   /** Node to the certificate that was given out and not used yet. */
   readonly #successors = new Map<string, NodeCertificate>();
+  /** Node to when the latest of its certificates was issued, ended ones included. */
+  readonly #latest = new Map<string, number>();
   /** Node to when an operator ended it: older certificates end with it, also those that are not on the list. */
   readonly #revocations = new Map<string, number>();
 
   static async load(store: IdentityStore): Promise<Roster> {
     const roster = new Roster();
     for (const certificate of await store.certificates()) roster.#keep(certificate);
-    for (const certificate of await store.successors()) roster.#successors.set(certificate.node, certificate);
+    for (const certificate of await store.successors()) roster.renewed(certificate);
     for (const { node, revokedMs } of await store.revocations()) roster.#revocations.set(node, revokedMs);
     return roster;
   }
@@ -55,6 +60,7 @@ export class Roster {
   /** Given to the terminal that has the name; counts beside the current one until it is used. */
   renewed(certificate: NodeCertificate): void {
     this.#successors.set(certificate.node, certificate);
+    this.#note(certificate);
   }
 
   /** `certificate` was used for the first time: the one before ends. */
@@ -106,12 +112,29 @@ export class Roster {
     const known = this.#bySerial.get(serial);
     if (known !== undefined && known.node !== node) return 'revoked';
     if (known?.revokedMs !== undefined) return known.successor === undefined ? 'revoked' : 'superseded';
+    // Also one that was being renewed while an operator decided.
+    if (issuedMs <= (this.#revocations.get(node) ?? Number.NEGATIVE_INFINITY)) return 'revoked';
     const current = this.current(node);
     if (current?.suspendedMs !== undefined) return 'suspended';
     if (known !== undefined) return 'current';
     if (this.#successors.get(node)?.serial === serial) return 'successor';
-    if (issuedMs <= (this.#revocations.get(node) ?? Number.NEGATIVE_INFINITY)) return 'revoked';
     return current === undefined || issuedMs > current.issuedMs ? 'successor' : 'revoked';
+  }
+
+  /** The next certificate of `node` is issued no earlier than this: then it is later than all that was before. */
+  issueFloorMs(node: string): number {
+    const beforeMs = Math.max(this.#latest.get(node) ?? 0, this.#revocations.get(node) ?? 0);
+    return beforeMs === 0 ? 0 : beforeMs + ISSUE_STEP_MS;
+  }
+
+  /**
+   * When a node is revoked that is revoked now: by a clock that went back it would be before the certificates that it
+   * is to end. Those that a restored hub does not know are at most as late as the latest of all.
+   */
+  revocationMs(nowMs: number): number {
+    let latestMs = nowMs;
+    for (const issuedMs of this.#latest.values()) latestMs = Math.max(latestMs, issuedMs);
+    return latestMs;
   }
 
   /** Names of enrolled nodes. */
@@ -132,6 +155,11 @@ export class Roster {
 
   #keep(certificate: NodeCertificate): void {
     this.#bySerial.set(certificate.serial, certificate);
+    this.#note(certificate);
     if (certificate.revokedMs === undefined) this.#live.set(certificate.node, certificate.serial);
+  }
+
+  #note({ node, issuedMs }: NodeCertificate): void {
+    this.#latest.set(node, Math.max(issuedMs, this.#latest.get(node) ?? 0));
   }
 }

@@ -1,6 +1,7 @@
 /**
  * What time it is, as far as a terminal can know: its own clock may stand at 1970 or jump, so it counts on from what
- * the hub said last, on the monotonic clock, and never behind the time floor. The floor is kept and never goes back.
+ * the hub said last, on the monotonic clock. The time floor, which certificates are held against, is kept and never
+ * goes back.
  */
 import type { Clock } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
@@ -22,11 +23,13 @@ export class HubTime {
     this.#store = store;
   }
 
-  /** Wall-clock ms; the floor before the hub was heard in this life of the program. */
+  /**
+   * Wall-clock ms as the hub's own clock shows them, which is what it holds this terminal's certificate against; that
+   * clock may have gone back. The floor before the hub was heard in this life of the program.
+   */
   nowMs(): number {
-    const { timeFloorMs } = this.#store.state;
-    if (this.#heard === undefined) return timeFloorMs;
-    return Math.max(timeFloorMs, this.#heard.hubTimeMs + this.#clock.monotonic() - this.#heard.monotonicMs);
+    if (this.#heard === undefined) return this.#store.state.timeFloorMs;
+    return this.#heard.hubTimeMs + this.#clock.monotonic() - this.#heard.monotonicMs;
   }
 
   /**

@@ -54,6 +54,8 @@ it('the floor survives a restart and a hub that was restored with an earlier clo
   await restart();
   expect(time.nowMs()).toBe(todayMs);
   await time.greeted(todayMs - 3_600_000, 'hub-2', year);
+  // The hub judges by its own clock, whatever the terminal knows.
+  expect(time.nowMs()).toBe(todayMs - 3_600_000);
   expect(store.state).toMatchObject({ incarnation: 'hub-2', timeFloorMs: todayMs });
   await restart();
   expect(store.state).toMatchObject({ incarnation: 'hub-2', timeFloorMs: todayMs });
