@@ -10,12 +10,18 @@ import { type Death, type Timer, WORLD_EPOCH_MS } from './world.ts';
 const FAULT_EVERY_MS = 1_500;
 const hourMs = 3_600_000;
 const YEAR_MS = 365 * 24 * hourMs;
+/** Longer than a certificate lasts. */
+const SHELF_MS_MAX = 480_000;
 
 /** Relative frequencies. */
 const weights = {
   nodeCrash: 6,
   nodePowerCut: 5,
   nodeDiskLost: 1,
+  nodeStoreCopied: 2,
+  nodeStoreDamaged: 1.5,
+  nodeShelved: 0.7,
+  identityStolen: 0.6,
   nodeDiskFull: 2,
   nodeClockJump: 3,
   partition: 5,
@@ -80,7 +86,13 @@ export class Faults {
       host.wall.set(WORLD_EPOCH_MS + world.nowMs);
     }
     this.#boot(hub);
-    for (const node of nodes) this.#boot(node);
+    for (const node of nodes) {
+      if (!node.setUp) this.#fleet.visit(node);
+      else this.#boot(node);
+    }
+    this.#fleet.dropErrands();
+    this.#fleet.thefts.end();
+    this.#fleet.operator.visitAll();
   }
 
   readonly #kinds: Record<FaultName, () => void> = {
@@ -89,8 +101,24 @@ export class Faults {
     nodeDiskLost: () => {
       const node = this.#node();
       node.loseDisk();
-      this.#lasting(20_000, () => this.#boot(node));
+      this.#lasting(20_000, () => this.#fleet.visit(node));
     },
+    nodeStoreCopied: () => {
+      const node = this.#node();
+      node.copyStore();
+      this.#boot(node);
+    },
+    nodeStoreDamaged: () => {
+      const node = this.#node();
+      node.damageStore();
+      this.#lasting(5_000, () => this.#boot(node));
+    },
+    nodeShelved: () => {
+      const node = this.#node();
+      node.die('power-cut');
+      this.#later(SHELF_MS_MAX, () => this.#boot(node));
+    },
+    identityStolen: () => this.#fleet.thefts.steal(this.#node()),
     nodeDiskFull: () => this.#fill(this.#node()),
     nodeClockJump: () => this.#jump(this.#node()),
     partition: () => {
@@ -161,7 +189,7 @@ export class Faults {
     hubLost: () => {
       const { hub } = this.#fleet;
       hub.die('power-cut');
-      hub.disk.lose();
+      hub.loseStore();
       this.#lasting(20_000, () => this.#boot(hub));
     },
   };

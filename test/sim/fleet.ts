@@ -10,7 +10,8 @@ import type { SimRandom } from './random.ts';
 import { SimHub } from './sim-hub.ts';
 import { type Dialect, SimNode } from './sim-node.ts';
 import type { Tampering } from './tampering.ts';
-import type { World } from './world.ts';
+import { Thefts } from './thefts.ts';
+import type { Timer, World } from './world.ts';
 
 export interface FleetOptions {
   /** Terminals at the start. */
@@ -24,6 +25,8 @@ export interface FleetOptions {
   operateEveryMs: number;
   configMapBytes: number;
   bytesPerSecond: number;
+  /** Of a terminal's certificate. */
+  certificateLifeMs: number;
   tampering: Tampering;
 }
 
@@ -35,6 +38,8 @@ export const fleetDefaults: FleetOptions = {
   operateEveryMs: 2_500,
   configMapBytes: 400,
   bytesPerSecond: 64_000,
+  // Renewed after four minutes: twice in a run, and too late by whoever was away for long.
+  certificateLifeMs: 360_000,
   tampering: {},
 };
 
@@ -42,6 +47,8 @@ export const fleetDefaults: FleetOptions = {
 export const PODS_MAX = 12;
 /** Joins one after the other over this time, as terminals do. */
 const JOIN_MS = 20_000;
+/** Until the one who sets up a terminal asks the hub again for a token. */
+const TOKEN_RETRY_MS = 5_000;
 
 export class Fleet {
   readonly world: World;
@@ -51,6 +58,11 @@ export class Fleet {
   readonly hub: SimHub;
   readonly nodes: SimNode[] = [];
   readonly operator: Operator;
+  readonly thefts: Thefts;
+  /** What people are going to do. */
+  readonly #errands = new Set<Timer>();
+  /** Names of terminals that wait for somebody with a token. */
+  readonly #visits = new Set<string>();
   readonly #observer: Required<Observer>;
   readonly #random: SimRandom;
   readonly #onFailure: (error: unknown) => void;
@@ -71,7 +83,10 @@ export class Fleet {
     const { tampering } = options;
     // Whatever a new or restored store lacks comes back as it would from a repository of manifests.
     const onUp = () => this.operator.applyAll();
-    this.hub = new SimHub(world.host('hub'), { network, images, observer: this.#observer, tampering, onFailure, onUp });
+    const { certificateLifeMs } = options;
+    const observer = this.#observer;
+    const hubParts = { network, images, observer, tampering, certificateLifeMs, onFailure, onUp };
+    this.hub = new SimHub(world.host('hub'), hubParts);
     this.operator = new Operator({
       hub: this.hub,
       images,
@@ -81,7 +96,10 @@ export class Fleet {
       replicas: Math.ceil(options.nodeCount / options.poolCount / 3),
       textBytes: options.configMapBytes,
       onFailure,
+      visit: (name) => this.visit(this.nodes.find((node) => node.name === name)!),
+      later: (withinMs, callback) => this.errand(withinMs, callback),
     });
+    this.thefts = new Thefts(this);
   }
 
   poolNames(): string[] {
@@ -100,22 +118,70 @@ export class Fleet {
 
   /** A new terminal joins a pool and boots. */
   addNode(dialect: Dialect = this.#anyDialect()): SimNode {
-    const { world, network } = this;
     const name = `node-${String(this.nodes.length).padStart(3, '0')}`;
-    const node = new SimNode(world.host(name), dialect, {
-      network,
+    // One that cannot be served can run nothing.
+    const podsMax = dialect === 'unsupported' ? 0 : PODS_MAX;
+    const node = this.#machine(name, name, dialect, { podsMax, eventEveryMs: this.options.eventEveryMs });
+    this.nodes.push(node);
+    this.operator.expect(name, this.#random.pick(this.poolNames()), podsMax);
+    this.visit(node);
+    return node;
+  }
+
+  /** A machine with the identity of `victim` and nothing else of it. */
+  addCopy(victim: SimNode, number: number): SimNode {
+    const host = `${victim.name}-copy-${number}`;
+    const copy = this.#machine(host, victim.name, victim.dialect, { podsMax: PODS_MAX, eventEveryMs: undefined });
+    copy.takeIdentityOf(victim);
+    void copy.boot();
+    return copy;
+  }
+
+  /** Somebody sets the terminal up with a new token, as soon as the hub gives one. */
+  visit(node: SimNode): void {
+    if (this.#visits.has(node.name)) return;
+    this.#visits.add(node.name);
+    const attempt = () => {
+      // A hub that dies over the question never answers it.
+      const again = this.world.schedule(this.world.nowMs + TOKEN_RETRY_MS, attempt);
+      void this.operator.token(node.name).then((token) => {
+        if (token === undefined || !this.#visits.delete(node.name)) return;
+        again.cancel();
+        node.setUpAnew(token);
+      });
+    };
+    attempt();
+  }
+
+  /** Somebody will do that within some time, unless everything is put right before. */
+  errand(withinMs: number, callback: () => void): void {
+    const timer = this.#later(withinMs, () => {
+      this.#errands.delete(timer);
+      callback();
+    });
+    this.#errands.add(timer);
+  }
+
+  dropErrands(): void {
+    for (const timer of this.#errands) timer.cancel();
+    this.#errands.clear();
+  }
+
+  #machine(
+    host: string,
+    name: string,
+    dialect: Dialect,
+    own: { podsMax: number; eventEveryMs: number | undefined },
+  ): SimNode {
+    return new SimNode(this.world.host(host), name, dialect, {
+      network: this.network,
       observer: this.#observer,
       tampering: this.options.tampering,
       hubUp: () => this.hub.up,
       onFailure: this.#onFailure,
-      eventEveryMs: this.options.eventEveryMs,
+      onTokenRefused: (node) => this.visit(node),
+      ...own,
     });
-    this.nodes.push(node);
-    // One that cannot be served can run nothing.
-    const podsMax = dialect === 'unsupported' ? 0 : PODS_MAX;
-    this.operator.enrol(name, this.#random.pick(this.poolNames()), podsMax);
-    void node.boot();
-    return node;
   }
 
   /** Terminals that the hub can serve. */
@@ -133,7 +199,7 @@ export class Fleet {
     return this.#random.chance(this.options.newerPercent / 100) ? 'newer-minor' : 'current';
   }
 
-  #later(withinMs: number, callback: () => void): void {
-    this.world.schedule(this.world.nowMs + this.#random.between(0, withinMs), callback);
+  #later(withinMs: number, callback: () => void): Timer {
+    return this.world.schedule(this.world.nowMs + this.#random.between(0, withinMs), callback);
   }
 }

@@ -11,6 +11,12 @@ import {
   type HubState,
   type NodeEvent,
 } from '../../cloud/hub/hub-state.ts';
+import {
+  cloneIdentityRows,
+  emptyIdentityRows,
+  type IdentityRows,
+  MemoryIdentityStore,
+} from '../../cloud/identity/memory-identity-store.ts';
 import { type Journal, ObjectStore, type Recovered } from '../../cloud/store/object-store.ts';
 import type { ResourceStore } from '../../cloud/store/resource-store.ts';
 import { RoutedStore } from '../../cloud/twins/routed-store.ts';
@@ -39,6 +45,7 @@ export interface HubDiskState {
   events: NodeEvent[];
   /** Node, type and id of the events that have one. */
   ids: Set<string>;
+  identity: IdentityRows;
 }
 
 export type HubDisk = SimDisk<HubDiskState>;
@@ -51,6 +58,7 @@ export function hubDisk(world: World, host: Host): HubDisk {
       hub: emptyHubState(''),
       events: [],
       ids: new Set(),
+      identity: emptyIdentityRows(),
     }),
     clone: (state) => ({
       usual: cloneObjects(state.usual),
@@ -58,6 +66,7 @@ export function hubDisk(world: World, host: Host): HubDisk {
       hub: cloneHubState(state.hub),
       events: [...state.events],
       ids: new Set(state.ids),
+      identity: cloneIdentityRows(state.identity),
     }),
   });
 }
@@ -159,6 +168,16 @@ export class SimHubJournal implements HubJournal {
       )
       .slice(0, countMax);
   }
+}
+
+/** Tokens and certificates in the same file as everything else. */
+export function simIdentityStore(disk: HubDisk): MemoryIdentityStore {
+  return new MemoryIdentityStore({
+    get rows() {
+      return disk.live.identity;
+    },
+    write: (change) => disk.commit(({ identity }) => change(identity)),
+  });
 }
 
 /** Shares nothing that changes. */

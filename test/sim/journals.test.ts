@@ -1,10 +1,13 @@
-/** The simulated journals under the contracts of the real ones; each call is driven through the world at once. */
+/** The simulated journals and stores under the contracts of the real ones; each call is driven through the world at once. */
+import { describe } from 'vitest';
 import type { HubJournal } from '../../cloud/hub/hub-state.ts';
+import type { IdentityStore } from '../../cloud/identity/identity-store.ts';
 import { randomHex } from '../../protocol/env.ts';
 import type { NodeJournal } from '../../runtime/store/node-state.ts';
 import { describeHubJournal } from '../contract/hub-journal.ts';
+import { identityStoreContract } from '../contract/identity-store.ts';
 import { describeNodeJournal } from '../contract/node-journal.ts';
-import { hubDisk, SimHubJournal } from './hub-disk.ts';
+import { hubDisk, SimHubJournal, simIdentityStore } from './hub-disk.ts';
 import { nodeDisk, SimNodeJournal } from './node-disk.ts';
 import { World } from './world.ts';
 
@@ -56,4 +59,26 @@ describeHubJournal('on a simulated disk', async () => {
     },
     close: async () => disk.assertSame(),
   };
+});
+
+describe('identities on a simulated disk', () => {
+  identityStoreContract(async () => {
+    const world = new World('identities');
+    const host = world.host('hub');
+    const disk = hubDisk(world, host);
+    host.boot();
+    const plain = simIdentityStore(disk);
+    // The world runs for one call at a time, but all of them are under way.
+    let turn: Promise<unknown> = Promise.resolve();
+    const driven =
+      (name: keyof IdentityStore) =>
+      (...given: never[]) => {
+        const work = (plain[name] as (...given: never[]) => Promise<unknown>).apply(plain, given);
+        const result = turn.then(() => world.settle(work, CALL_MS_MAX));
+        turn = result.catch(() => {});
+        return result;
+      };
+    const store = new Proxy(plain, { get: (_target, name) => driven(name as keyof IdentityStore) });
+    return { store, close: async () => disk.assertSame() };
+  });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Channel } from '../../protocol/channel.ts';
-import { codeOf } from '../../protocol/errors.ts';
+import { AppError, codeOf } from '../../protocol/errors.ts';
 import { channelContract } from '../contract/channel.ts';
-import { type LinkProfile, Network } from './network.ts';
+import { type Caller, type LinkProfile, Network } from './network.ts';
 import { type Life, World } from './world.ts';
 
 channelContract('the simulated network', async () => {
@@ -216,15 +216,32 @@ describe('a dial', () => {
     expect(world.pending).toBe(0);
   });
 
-  it('names the peer that the acceptor hears', async () => {
-    const world = new World('peer');
+  it('tells the acceptor who calls, as it is at each dial', async () => {
+    const world = new World('caller');
     const network = new Network(world);
-    const peers: string[] = [];
-    network.listen(world.host('hub').boot(), (_channel, peer) => peers.push(peer));
+    const callers: Caller[] = [];
+    network.listen(world.host('hub').boot(), (_channel, caller) => callers.push(caller));
     const node = world.host('node').boot();
-    await world.settle(network.dialer(node, 'hub').dial(new AbortController().signal), 1_000);
-    await world.settle(network.dialer(node, 'hub', 'stolen').dial(new AbortController().signal), 1_000);
-    expect(peers).toEqual(['node', 'stolen']);
+    let certificatePem = 'first';
+    const dialer = network.dialer(node, 'hub', () => ({ certificatePem }));
+    await world.settle(dialer.dial(new AbortController().signal), 1_000);
+    certificatePem = 'second';
+    await world.settle(dialer.dial(new AbortController().signal), 1_000);
+    expect(callers).toEqual([
+      { host: 'node', certificatePem: 'first' },
+      { host: 'node', certificatePem: 'second' },
+    ]);
+  });
+
+  it('fails with what the acceptor says, and leaves no channel', async () => {
+    const world = new World('turned away');
+    const network = new Network(world);
+    network.listen(world.host('hub').boot(), () => {
+      throw new AppError('E_IDENTITY_REFUSED', 'not you');
+    });
+    const dial = network.dialer(world.host('node').boot(), 'hub').dial(new AbortController().signal);
+    await expect(world.settle(dial, 1_000)).rejects.toMatchObject({ code: 'E_IDENTITY_REFUSED' });
+    expect([network.openChannels('node'), network.openChannels('hub')]).toEqual([0, 0]);
   });
 });
 

@@ -24,8 +24,18 @@ export { type AfterHeal, calmLink, type LinkProfile, type Traffic } from './link
 
 /** A dial that nobody answers fails after this time. */
 const DIAL_TIMEOUT_MS = 10_000;
-/** `peer` is the dialing host's name: what its certificate would say. */
-export type Acceptor = (channel: Channel, peer: string) => void;
+/** What the acceptor learns of who calls. */
+export interface Caller {
+  /** The dialing host. */
+  host: string;
+  /** Of the certificate that it showed, whose key it has: the network takes its word for that. */
+  certificatePem?: string;
+  /** What it came for, as the path of a request says. */
+  path?: string;
+}
+
+/** An `AppError` that it throws is what the dial fails with. */
+export type Acceptor = (channel: Channel, caller: Caller) => void;
 
 export class Network {
   readonly world: World;
@@ -56,10 +66,11 @@ export class Network {
     };
   }
 
-  /** Dials from this life to the host named `to`. `peer` is the name that the acceptor hears. */
-  dialer(life: Life, to: string, peer: string = life.host.name): Dialer {
+  /** Dials from this life to the host named `to`. `shown` is asked at each dial: what the acceptor hears. */
+  dialer(life: Life, to: string, shown: () => Omit<Caller, 'host'> = () => ({})): Dialer {
     this.#watch(life.host);
-    return { dial: (signal) => this.#dial(life, to, peer, signal) };
+    const caller = () => ({ ...shown(), host: life.host.name });
+    return { dial: (signal) => this.#dial(life, to, caller, signal) };
   }
 
   /** Changes every link, also those with a profile of their own. */
@@ -148,7 +159,7 @@ export class Network {
     this.#ends.delete(end);
   }
 
-  #dial(life: Life, to: string, peer: string, signal: AbortSignal): Promise<Channel> {
+  #dial(life: Life, to: string, caller: () => Caller, signal: AbortSignal): Promise<Channel> {
     const there = this.link(life.host.name, to);
     const back = this.link(to, life.host.name);
     return new Promise((resolve, reject) => {
@@ -166,7 +177,13 @@ export class Network {
         const acceptor = this.#acceptors.get(to);
         if (acceptor?.life.alive !== true) return fail('connection refused');
         steps.finish();
-        resolve(this.#connect(life, acceptor, peer));
+        try {
+          resolve(this.#connect(life, acceptor, caller()));
+        } catch (error) {
+          if (!(error instanceof AppError)) throw error;
+          there.traffic.dialsRefused += 1;
+          reject(error);
+        }
       };
       // TCP and TLS take two round trips; the first finds out whether anybody answers.
       steps.next(this.#roundTripMs(there, back), () => {
@@ -178,12 +195,17 @@ export class Network {
     });
   }
 
-  #connect(life: Life, acceptor: { life: Life; accept: Acceptor }, peer: string): Channel {
+  #connect(life: Life, acceptor: { life: Life; accept: Acceptor }, caller: Caller): Channel {
     this.#connections += 1;
     const connection = new Connection(this, this.#connections, life, acceptor.life);
     this.#ends.add(connection.dialing).add(connection.accepting);
     this.#say(life.host.name, acceptor.life.host.name, `open ${connection.number}`);
-    acceptor.accept(connection.accepting, peer);
+    try {
+      acceptor.accept(connection.accepting, caller);
+    } catch (error) {
+      for (const end of [connection.dialing, connection.accepting]) this.forget(end);
+      throw error;
+    }
     return connection.dialing;
   }
 

@@ -9,6 +9,7 @@ import {
   type EventName,
   type EventUsage,
   emptyState,
+  epochOf,
   eventSizeBytes,
   type NodeChange,
   type NodeJournal,
@@ -27,20 +28,52 @@ export interface NodeDiskState {
   ids: Map<string, EventName>;
   /** Digests of images that are complete. */
   images: Set<string>;
+  /** By path; kept apart from the store. */
+  identity: Map<string, string>;
+  /** The last good copy of the store, and nothing else. */
+  good?: StoreContent;
 }
+
+/** What the database file holds. */
+type StoreContent = Pick<NodeDiskState, 'node' | 'events' | 'ids'>;
 
 export type NodeDisk = SimDisk<NodeDiskState>;
 
 export function nodeDisk(world: World, host: Host): NodeDisk {
   return new SimDisk<NodeDiskState>(world, host, {
-    initial: () => ({ node: undefined, events: new Map(), ids: new Map(), images: new Set() }),
-    clone: ({ node, events, ids, images }) => ({
-      node: node && cloneNodeState(node),
-      events: new Map([...events].map(([epoch, list]) => [epoch, [...list]])),
-      ids: new Map(ids),
+    initial: () => ({ node: undefined, events: new Map(), ids: new Map(), images: new Set(), identity: new Map() }),
+    clone: ({ images, identity, good, ...store }) => ({
+      ...cloneStore(store),
       images: new Set(images),
+      identity: new Map(identity),
+      ...(good === undefined ? {} : { good }),
     }),
   });
+}
+
+/** What `good-copy.ts` does: the store as it is durable now is kept beside it. Only while no life runs. */
+export function keepGoodCopy(disk: NodeDisk): void {
+  const state = disk.snapshot();
+  if (state.node !== undefined) disk.restore({ ...state, good: cloneStore(state) });
+}
+
+/**
+ * What `recovery.ts` does with a damaged store: the last good copy takes its place under a new epoch, or, without
+ * one, a new store. All else stays. Only while no life runs.
+ */
+export function recoverStore(disk: NodeDisk, newEpoch: string): void {
+  const state = disk.snapshot();
+  const { node, ...rest } = cloneStore(state.good ?? { node: undefined, events: new Map(), ids: new Map() });
+  if (node !== undefined) {
+    epochOf(node, newEpoch);
+    node.epoch = newEpoch;
+  }
+  disk.restore({ ...state, ...rest, node });
+}
+
+/** Empties the directory of the identity, as somebody on the spot does before the terminal joins anew. */
+export function forgetIdentity(disk: NodeDisk): void {
+  disk.restore({ ...disk.snapshot(), identity: new Map() });
 }
 
 export class SimNodeJournal implements NodeJournal {
@@ -128,6 +161,14 @@ function cloneNodeState(state: NodeState): NodeState {
     twins: new Map(state.twins),
     actions: new Map(state.actions),
     epochs: state.epochs.map((epoch) => ({ ...epoch })),
+  };
+}
+
+function cloneStore({ node, events, ids }: StoreContent): StoreContent {
+  return {
+    node: node && cloneNodeState(node),
+    events: new Map([...events].map(([epoch, list]) => [epoch, [...list]])),
+    ids: new Map(ids),
   };
 }
 

@@ -13,6 +13,29 @@ export interface Observer {
   nodeCommitted?(node: string, changes: readonly NodeChange[]): void;
   /** The terminal has a new, empty disk. */
   nodeDiskLost?(node: string): void;
+  /**
+   * The terminal's store was given up: it goes on with `state`, of its last good copy, or with a new one. What runs
+   * there meanwhile is `living`.
+   */
+  nodeStoreReplaced?(node: string, state: NodeState | undefined, living: readonly SimProcess[]): void;
+  /** A life of the terminal begins as the holder of this certificate, or holds it from now on. */
+  identityHeld?(node: string, certificatePem: string): void;
+  /** The directory of the terminal's identity was emptied: it joins anew. */
+  identityForgotten?(node: string): void;
+  /** Somebody else has the files of this node's identity now. */
+  identityCopied?(node: string): void;
+  /** A certificate was signed. */
+  certificateIssued?(node: string, serial: string): void;
+  /** Durable now: the name belongs to whoever has this certificate, and to nobody else. */
+  nodeEnrolled?(node: string, serial: string): void;
+  /** Durable now: no certificate of before counts. */
+  nodeRevoked?(node: string): void;
+  /** The hub takes the identity for copied. */
+  nodeSuspended?(node: string): void;
+  /** The hub sends something to whoever showed the certificate of that number. */
+  hubSent?(serial: string, bytes: Uint8Array): void;
+  /** The hub's store is an older one, or a new one, before its next life. */
+  hubStoreReplaced?(state: HubDiskState): void;
   /** A life of the hub begins with this state. */
   hubOpened?(state: HubDiskState): void;
   /** Durable now. */

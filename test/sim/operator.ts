@@ -34,6 +34,9 @@ import type { SimHub } from './sim-hub.ts';
 
 /** What a writer must be ready to hear: somebody else wrote, or the hub stops or has no space. */
 const refusals: ReadonlySet<string> = new Set(['E_CONFLICT', 'E_NOT_FOUND', 'E_STORE_FAILED', 'E_CANCELLED']);
+/** A revoked or deleted terminal is set up anew within this time, or when everything is put right. */
+const VISIT_MS_MAX = 60_000;
+const TOKEN_MS = 3_600_000;
 const managedKinds = [nodePoolKind, configMapKind, secretKind, yurtAppSetKind, deploymentKind];
 const CONFLICTS_MAX = 20;
 
@@ -47,6 +50,9 @@ export interface OperatorParts {
   /** Size of a ConfigMap's text. */
   textBytes: number;
   onFailure(error: unknown): void;
+  /** Sends somebody to the terminal with a token. */
+  visit(node: string): void;
+  later(withinMs: number, callback: () => void): void;
 }
 
 export class Operator {
@@ -54,6 +60,8 @@ export class Operator {
   readonly #manifests = new Map<string, KubeObject>();
   /** By node, for every node that is to be enrolled. */
   readonly #nodes = new Map<string, { pool: string; podsMax: number }>();
+  /** Nodes that were ended on purpose and not set up since. */
+  readonly #ended = new Set<string>();
   actions = 0;
 
   constructor(parts: OperatorParts) {
@@ -68,10 +76,39 @@ export class Operator {
     for (let image = 1; image <= 5; image += 1) parts.images.push(`gate:${image}`);
   }
 
-  /** A terminal joins, or joins again after its Node was deleted. */
-  enrol(node: string, pool: string, podsMax: number): void {
+  /** A terminal is to join. */
+  expect(node: string, pool: string, podsMax: number): void {
     this.#nodes.set(node, { pool, podsMax });
-    this.#attempt((store) => this.#register(store, node));
+  }
+
+  /** A join token for that terminal, which takes the name whoever has it; undefined while the hub gives none. */
+  async token(node: string): Promise<string | undefined> {
+    const { hub, onFailure } = this.#parts;
+    const { pool } = this.#nodes.get(node)!;
+    try {
+      const made = await hub.desk?.tokens.create({ pool, node, replace: true, ttlMs: TOKEN_MS, uses: 1 });
+      if (made !== undefined) this.#ended.delete(node);
+      return made?.token;
+    } catch (error) {
+      if (!refusals.has(codeOf(error))) onFailure(error);
+      return undefined;
+    }
+  }
+
+  /** Ends the identity of a node; nothing of it comes back without a new token. */
+  revoke(node: string): void {
+    this.#ended.add(node);
+    this.#attempt(async () => this.#parts.hub.desk?.identities.revoke(node));
+  }
+
+  /** There is only one terminal with that identity, after all. */
+  resume(node: string): void {
+    this.#attempt(async () => this.#parts.hub.desk?.identities.resume(node));
+  }
+
+  /** Sends somebody to every terminal that was ended. */
+  visitAll(): void {
+    for (const node of this.#ended) this.#parts.visit(node);
   }
 
   /** Makes the store what the manifests say: creates, updates, prunes. */
@@ -100,6 +137,7 @@ export class Operator {
       [1, () => this.#patchPod()],
       [2, () => this.#moveNode()],
       [1, () => this.#deleteNode()],
+      [0.7, () => this.#revokeNode()],
       [1, () => this.#recreateWorkload()],
       [1, () => this.#parts.images.push('gate:6')],
       [0.3, () => this.#recreatePool()],
@@ -181,22 +219,26 @@ export class Operator {
     const { podsMax } = this.#nodes.get(node)!;
     const pool = this.#parts.random.pick(this.#parts.poolNames);
     this.#nodes.set(node, { pool, podsMax });
-    this.#attempt(async (store) => {
-      const object = await store.get(nodeKind, undefined, node);
-      if (object === undefined) return;
-      const labels = { ...object.metadata.labels, [keys.nodePool]: pool };
-      await store.update(nodeKind, { ...object, metadata: { ...object.metadata, labels } });
-    });
+    this.#attempt(async () => this.#parts.hub.desk?.identities.move(node, pool));
   }
 
-  /** The terminal is turned away from then on, until it is enrolled again. */
+  /** The terminal is turned away from then on, until its Node is there again or it is set up anew. */
   #deleteNode(): void {
+    const { random, visit, later } = this.#parts;
     const node = this.#anyNode();
     this.#attempt(async (store) => {
       await store.delete(nodeKind, undefined, node);
     });
-    const { pool, podsMax } = this.#nodes.get(node)!;
-    if (this.#parts.random.chance(0.5)) this.enrol(node, pool, podsMax);
+    const next = random.pick(['applied', 'visited', 'forgotten'] as const);
+    if (next === 'applied') this.#attempt((store) => this.#register(store, node));
+    if (next === 'visited') later(VISIT_MS_MAX, () => visit(node));
+  }
+
+  #revokeNode(): void {
+    const { random, visit, later } = this.#parts;
+    const node = this.#anyNode();
+    this.revoke(node);
+    if (random.chance(0.7)) later(VISIT_MS_MAX, () => visit(node));
   }
 
   #anyNode(): string {
@@ -220,7 +262,7 @@ export class Operator {
     this.#attempt((store) => apply(store, this.#manifests.get(manifestKey(manifest))!));
   }
 
-  #attempt(work: (store: ResourceStore) => Promise<void>): void {
+  #attempt(work: (store: ResourceStore) => Promise<unknown>): void {
     const { hub, onFailure } = this.#parts;
     if (hub.store === undefined) return;
     work(hub.store).catch((error: unknown) => {

@@ -99,5 +99,7 @@ function resolve(desired: DesiredPod, container: Container, image: LocalImage, p
   const base = { POD_NAME: name, POD_NAMESPACE: namespace, POD_IP: place.podIP, NODE_NAME: place.nodeName };
   const env = containerEnvironment(desired, container, place, base, { STILE_ROOT: image.rootDirectory });
   const [file, ...args] = commandLine(container, image, env);
-  return { engine: desired.pod.spec.runtimeClassName === 'js', file: file!, args, cwd: image.rootDirectory, env };
+  const engine = desired.pod.spec.runtimeClassName === 'js';
+  const command = { engine, file: file!, args, cwd: image.rootDirectory, env };
+  return place.user === undefined ? command : { ...command, user: place.user };
 }

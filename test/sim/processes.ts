@@ -109,6 +109,17 @@ export class SimProcesses {
     };
   }
 
+  /** Ends all instances that are not `known`; `onEnding` hears of each leader before. */
+  async endStrays(known: ReadonlySet<string>, onEnding: (stray: SimProcess) => void): Promise<void> {
+    const life = this.#host.life;
+    if (life !== undefined) await this.#pass(life);
+    for (const entry of this.living() as Entry[]) {
+      if (known.has(entry.request.instanceId)) continue;
+      if (entry.leader) onEnding(entry);
+      this.#end(entry, { signal: 9 });
+    }
+  }
+
   async #spawn(life: Life, request: SpawnRequest, onExit: (exit: ProcessExit) => void): Promise<ProcessIdentity> {
     await this.#pass(life);
     const program = this.#programs(request);

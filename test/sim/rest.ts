@@ -21,6 +21,10 @@ export async function unrest(fleet: Fleet): Promise<Unrest | undefined> {
     const fault = linkFault(node, hub);
     if (fault !== undefined) return settle(`${node.name} ${fault}`);
   }
+  const untold = fleet.nodes.find(
+    ({ dialect, terminal }) => dialect === 'unsupported' && terminal?.link.refused?.code !== 'E_VERSION_UNSUPPORTED',
+  );
+  if (untold !== undefined) return settle(`${untold.name} is too new and is told another thing`);
   for (const node of fleet.served()) {
     const fault = viewFault(node, hub.views.sectionsOf(node.name));
     if (fault !== undefined) return { invariant: 'T1', sentence: `${node.name}: ${fault}` };

@@ -2,7 +2,9 @@
  * One seed from beginning to end, in two phases: *safety* (faults as the seed draws them), then *liveness* (all faults
  * end; within a bound everything must come to rest), then an orderly stop after which nothing may be left.
  */
+import { A1Retained } from './checkers/a1-retained.ts';
 import { checkBounds } from './checkers/b1-bounds.ts';
+import { I1Identity } from './checkers/i1-identity.ts';
 import { checkQuiet } from './checkers/l1-quiet.ts';
 import { S1Events } from './checkers/s1-events.ts';
 import { Projection } from './checkers/t1-views.ts';
@@ -71,7 +73,14 @@ class Run {
     this.#verdicts = new Verdicts(() => this.#world.nowMs);
     this.#events = new S1Events(this.#verdicts);
     this.#workloads = new W1Workloads(this.#verdicts);
-    const observers = [new T2Revisions(this.#verdicts), this.#events, this.#workloads, new W2Once(this.#verdicts)];
+    const observers = [
+      new T2Revisions(this.#verdicts),
+      this.#events,
+      this.#workloads,
+      new W2Once(this.#verdicts),
+      new A1Retained(this.#verdicts),
+      new I1Identity(this.#verdicts, () => this.#world.nowMs),
+    ];
     this.#fleet = new Fleet(this.#world, { ...fleetDefaults, ...options }, observers, (error) => {
       this.#verdicts.broken('fault', error instanceof Error ? (error.stack ?? error.message) : String(error));
     });
@@ -122,6 +131,7 @@ class Run {
     const act = () => {
       if (this.#world.nowMs > endMs) return;
       this.#fleet.operator.act();
+      this.#fleet.thefts.look();
       this.#world.schedule(this.#world.nowMs + random.between(0, 2 * this.#fleet.options.operateEveryMs), act);
     };
     this.#world.schedule(CALM_MS, act);

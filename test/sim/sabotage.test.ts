@@ -52,6 +52,33 @@ const variants: Record<string, Variant> = {
     breaks: 'L1',
     tampering: () => ({ nodeEnv: (env) => ({ ...env, clock: { ...env.clock, sleep: lateSleep(env.clock.sleep) } }) }),
   },
+  'a terminal that gives its pods other addresses after each start': {
+    breaks: 'A1',
+    tampering: () => ({ nodeJournal: readdressing() }),
+  },
+  'a terminal whose latest certificate is lost with the power': {
+    breaks: 'A1',
+    tampering: forgettingCertificates,
+    options: { certificateLifeMs: 60_000 },
+  },
+  'a hub that goes on with sessions of a revoked node': {
+    breaks: 'I1',
+    tampering: () => ({ decisions: (peers) => ({ ...peers, onRevoked: () => {}, onReplaced: () => {} }) }),
+  },
+  'a hub that forgets what was revoked': {
+    breaks: 'I1',
+    tampering: () => ({
+      roster: (roster) => {
+        const { standing } = roster;
+        roster.standing = (shown) => {
+          const really = standing.call(roster, shown);
+          return really === 'revoked' ? 'current' : really;
+        };
+        return roster;
+      },
+    }),
+  },
+  'a hub that takes whoever comes back for a copy': { breaks: 'I1', tampering: () => ({ suspects: () => true }) },
   'a hub that takes any version for its own': {
     breaks: 'V1',
     tampering: () => ({
@@ -103,6 +130,37 @@ function forgetful(): (journal: NodeJournal) => NodeJournal {
     findEvent: (...query) => journal.findEvent(...query),
     close: () => journal.close(),
   });
+}
+
+/** What is read back has the address of another. */
+function readdressing(): (journal: NodeJournal) => NodeJournal {
+  let loads = 0;
+  return (journal) => ({
+    load: async () => {
+      const state = await journal.load();
+      loads += 1;
+      for (const [uid, record] of state.pods) state.pods.set(uid, { ...record, podIP: `127.99.${loads % 250}.1` });
+      return state;
+    },
+    commit: (changes) => journal.commit(changes),
+    readEvents: (...query) => journal.readEvents(...query),
+    eventUsage: (...query) => journal.eventUsage(...query),
+    findEvent: (...query) => journal.findEvent(...query),
+    close: () => journal.close(),
+  });
+}
+
+/** A power cut, and the identity is the first one again. */
+function forgettingCertificates(): Tampering {
+  const first = new Map<string, Map<string, string>>();
+  return {
+    died: ({ host, disk }) => {
+      const state = disk.snapshot();
+      const kept = first.get(host.name);
+      if (kept === undefined && state.identity.size > 0) first.set(host.name, state.identity);
+      else if (kept !== undefined && state.identity.size > 0) disk.restore({ ...state, identity: kept });
+    },
+  };
 }
 
 /** Each death but the first brings the state of the one before it back. */

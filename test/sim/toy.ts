@@ -65,7 +65,7 @@ export async function runToy(seed: string): Promise<ToyResult> {
 /** Answers each message with its first byte. */
 function startHub({ network, scopes }: Toy, life: Life): void {
   const channels = new Set<Channel>();
-  const stopListening = network.listen(life, (channel, peer) => {
+  const stopListening = network.listen(life, (channel, { host: peer }) => {
     channels.add(channel);
     life.log.info('accepted', { peer });
     channel.onMessage((bytes) => channel.send(bytes.subarray(0, 4)));

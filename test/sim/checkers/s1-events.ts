@@ -1,7 +1,7 @@
 /**
  * S1: an event that an app was told is kept reaches the hub exactly once and in its place in its epoch, whatever
- * either side loses; one that was refused or never answered, at most once. Of an epoch whose disk was lost only "at
- * most once" is asked, since there is nobody left to deliver it.
+ * either side loses; one that was refused or never answered, at most once. Of events that went with a lost disk, or came
+ * after the copy of a restored store, only "at most once" is asked, since there is nobody left to deliver them.
  */
 import type { HubChange, NewNodeEvent } from '../../../cloud/hub/hub-state.ts';
 import type { NodeState } from '../../../runtime/store/node-state.ts';
@@ -20,9 +20,10 @@ interface Asked {
 export class S1Events implements Observer {
   readonly #verdicts: Verdicts;
   readonly #asked = new Map<string, Asked>();
-  /** The epoch that each terminal is in. */
-  readonly #epochs = new Map<string, string>();
-  readonly #lostEpochs = new Set<string>();
+  /** The epochs that each terminal was in. */
+  readonly #epochs = new Map<string, Set<string>>();
+  /** Epoch to the highest sequence that its terminal still has, for those that lost some. */
+  readonly #keptThrough = new Map<string, number>();
   /** `NODE EPOCH` to the highest sequence that is durable at the hub. */
   #reached = new Map<string, number>();
 
@@ -31,11 +32,18 @@ export class S1Events implements Observer {
   }
 
   nodeOpened(node: string, { epoch }: NodeState): void {
-    this.#epochs.set(node, epoch);
+    this.#epochs.set(node, (this.#epochs.get(node) ?? new Set()).add(epoch));
   }
 
   nodeDiskLost(node: string): void {
-    this.#lostEpochs.add(this.#epochs.get(node) ?? '');
+    this.nodeStoreReplaced(node, undefined);
+  }
+
+  nodeStoreReplaced(node: string, state: NodeState | undefined): void {
+    for (const epoch of this.#epochs.get(node) ?? []) {
+      const last = state?.epochs.find((known) => known.epoch === epoch)?.last ?? 0;
+      this.#keptThrough.set(epoch, Math.min(last, this.#keptThrough.get(epoch) ?? last));
+    }
   }
 
   eventAsked(node: string, epoch: string, id: string): void {
@@ -73,7 +81,8 @@ export class S1Events implements Observer {
       );
     }
     for (const [id, { node, epoch, seq }] of this.#asked) {
-      if (seq === undefined || this.#lostEpochs.has(epoch) || !served.has(node)) continue;
+      if (seq === undefined || !served.has(node)) continue;
+      if (seq > (this.#keptThrough.get(epoch) ?? seq)) continue;
       this.#verdicts.check(
         'S1',
         reached.get(id) === seq,

@@ -1,6 +1,7 @@
 /**
  * T2: within an incarnation no section's durable revision goes back, neither at the hub nor at a terminal, over any
- * restart; and no terminal returns to an earlier incarnation. A terminal with a new disk starts anew.
+ * restart; and no terminal returns to an earlier incarnation. A terminal with a new disk or
+ * a restored store starts anew, under a new epoch.
  */
 import type { HubChange } from '../../../cloud/hub/hub-state.ts';
 import { type Sections, sectionId } from '../../../protocol/view-replica.ts';
@@ -39,6 +40,10 @@ export class T2Revisions implements Observer {
   }
 
   nodeDiskLost(node: string): void {
+    this.#marks.delete(node);
+  }
+
+  nodeStoreReplaced(node: string): void {
     this.#marks.delete(node);
   }
 

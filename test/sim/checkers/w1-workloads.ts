@@ -1,6 +1,8 @@
 /**
  * W1: a runtime ends a process only for a pod that the hub's store has, at some time, had as gone, ending, of another
- * spec or on another node. Losing or regaining the hub, restarts and stores that are restored are no reason.
+ * spec or on another node, or whose node lost its identity. Losing or regaining the hub, restarts and stores that are
+ * restored are no reason; but what a terminal's store knows nothing of after it was replaced goes before it is started
+ * again.
  */
 import { podKind } from '../../../cloud/kinds/registry.ts';
 import type { KubeObject, Pod } from '../../../protocol/kubernetes.ts';
@@ -24,6 +26,8 @@ const podTable = `${podKind.group}/${podKind.plural}`;
 export class W1Workloads implements Observer {
   readonly #verdicts: Verdicts;
   readonly #pods = new Map<string, Known>();
+  /** Instances that ran when the store of their terminal was replaced. */
+  readonly #unknown = new Set<string>();
   /** Terminals that were told to stop by their owner. */
   #stopping = false;
 
@@ -34,6 +38,18 @@ export class W1Workloads implements Observer {
   /** From now on terminals are being stopped on purpose. */
   stopping(): void {
     this.#stopping = true;
+  }
+
+  nodeStoreReplaced(_node: string, _state: unknown, living: readonly SimProcess[]): void {
+    for (const { request } of living) this.#unknown.add(request.instanceId);
+  }
+
+  nodeRevoked(node: string): void {
+    for (const known of this.#pods.values()) if (known.nodeName === node) known.mayEnd = true;
+  }
+
+  nodeEnrolled(node: string): void {
+    this.nodeRevoked(node);
   }
 
   hubOpened({ usual }: HubDiskState): void {
@@ -58,7 +74,7 @@ export class W1Workloads implements Observer {
     const known = this.#pods.get(uid);
     this.#verdicts.check(
       'W1',
-      known === undefined || known.mayEnd,
+      known === undefined || known.mayEnd || this.#unknown.has(process.request.instanceId),
       () =>
         `${node} ended process ${process.identity.pid} of ${process.request.logFile}, which the store still asks for`,
     );
