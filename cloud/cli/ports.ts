@@ -12,6 +12,8 @@ export interface Terminal {
   progress(text: string): void;
   /** stderr is a terminal that a person looks at. */
   readonly interactive: boolean;
+  /** Asks a person a question that is answered by yes or no; undefined when nobody is there to ask. */
+  confirm: ((question: string) => Promise<boolean>) | undefined;
   /** Takes Ctrl-C and SIGTERM over from now on: the signal aborts instead of the process ending. */
   interruption(): AbortSignal;
 }

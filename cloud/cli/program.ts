@@ -13,6 +13,9 @@ import { deleteImages, listImages, pushToHub } from './commands/image.ts';
 import { decideNodes, moveNodes, setSchedulable, showSession } from './commands/node.ts';
 import { createPool } from './commands/pool.ts';
 import { createToken, deleteTokens, listTokens } from './commands/token.ts';
+import { getTwin, showHistory, watchTwin } from './commands/twin.ts';
+import { type InvokeOptions, invokeAction } from './commands/twin-invoke.ts';
+import { setTwins, unsetTwins } from './commands/twin-set.ts';
 import { version } from './commands/version.ts';
 import {
   addConnectionOptions,
@@ -40,6 +43,7 @@ export function buildProgram(world: World): Command {
   addEventCommand(program, world);
   addNodeCommands(program.command('node').description('terminals'), world);
   addPoolCommands(program.command('pool').description('nodes of one region or site'), world);
+  addTwinCommands(program.command('twin').description('what nodes and devices shall be, and are'), world);
   addTokenCommands(program.command('token').description('what lets a terminal enrol'), world);
   addImageCommands(program.command('image').description('what pods run'), world);
   addHubCommands(program.command('hub').description('the cloud process'), world);
@@ -144,6 +148,46 @@ function addPoolCommands(pool: Command, world: World): void {
     .addOption(repeatedOption('--node-taint <key=value:effect>', 'a taint that its nodes get; may be repeated'))
     .action((name, _, command) => createPool(world, name, optionsOf(command)));
   addDeleting(pool, world, 'nodepools');
+}
+
+function addTwinCommands(twin: Command, world: World): void {
+  addListing(twin, world, 'twins');
+  for (const [verb, run, words] of [
+    ['get', getTwin, 'show the twin of a node or a device (NAMESPACE.NAME)'],
+    ['watch', watchTwin, 'show it and go on telling what changes'],
+    ['history', showHistory, 'who changed desired, when and how; the last 64 changes'],
+  ] as const)
+    twin
+      .command(verb)
+      .description(words)
+      .argument('<twin>')
+      .addOption(outputOption())
+      .action((id, _, command) => run(world, id, optionsOf(command)));
+  for (const [verb, run, form, words] of [
+    ['set', setTwins, 'path=value', 'change desired; a value is JSON where it is JSON, else a text'],
+    ['unset', unsetTwins, 'path', 'remove members of desired'],
+  ] as const)
+    twin
+      .command(verb)
+      .description(`${words}: TWIN ${form.toUpperCase()}..., or ${form.toUpperCase()}... with --pool or -l`)
+      .argument(`<${form}...>`)
+      .option('--pool <pool>', 'of all nodes of this pool; with -l, of what it finds there')
+      .option('-l, --selector <labels>', 'of all twins with these labels, which are those of their node and device')
+      .option('--yes', 'change many without being asked')
+      .option('--dry-run', 'only tell which would change')
+      .addOption(countOption('--if-version <version>', 'only when desired has this version', 1))
+      .action((list, _, command) => run(world, list, optionsOf(command)));
+  twin
+    .command('invoke')
+    .description('have a device do something, at most once, and wait for what became of it')
+    .argument('<twin>')
+    .argument('<action>', 'a command of the device’s profile')
+    .argument('[input...]', 'JSON, or path=value...')
+    .addOption(durationOption('--timeout <duration>', 'not begun later, and not waited for longer', '60s'))
+    .addOption(outputOption())
+    .action((id, action, input, _, command) =>
+      invokeAction(world, id, action, input, optionsOf<InvokeOptions>(command)),
+    );
 }
 
 function addEventCommand(program: Command, world: World): void {

@@ -26,7 +26,9 @@ import { SqliteImageTags } from '../images/image-tags.ts';
 import { ImageStore } from '../images/store.ts';
 import { SqliteStore } from '../store/sqlite.ts';
 import { actionAdmission } from '../twins/action-admission.ts';
+import { historyEndpoint } from '../twins/history-endpoint.ts';
 import { RoutedStore } from '../twins/routed-store.ts';
+import { historyStatements, signed } from '../twins/twin-history.ts';
 import { type Address, formatAddress, isWildcard, parseAddress } from './address.ts';
 import { expectWholeHub } from './backup.ts';
 import { backupEndpoint } from './backup-endpoint.ts';
@@ -100,7 +102,7 @@ export async function openHub(
     closers.push(() => database.close());
     const store = new RoutedStore(
       await SqliteStore.open(env, database, 'resource'),
-      await SqliteStore.open(env, database, 'twin'),
+      await SqliteStore.open(env, database, 'twin', { beside: historyStatements }),
     );
     closers.push(() => store.close());
     const images = await ImageStore.open(env, await BlobFiles.open(dataDir), new SqliteImageTags(database));
@@ -177,16 +179,18 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
     ...nodeDecisions(env, store, hub.sessions, listener),
   });
   parts.suspicions.hear = (node, evidence) => desk.identities.suspect(node, evidence);
+  const admitAction = actionAdmission(env.clock, store, (node) => hub.state.epochs.get(node));
   const api = createApi(env, {
     store,
     kinds: servedKinds,
     authorize: authorizeMasters,
     audit,
     version: versionInfo,
-    complete: actionAdmission(env.clock, store, (node) => hub.state.epochs.get(node)),
+    complete: (object, write) => admitAction(signed(object, write), write),
   });
   listener.handle('/stile/v1/', imageEndpoints(env, images));
   listener.handle('/stile/v1/', eventEndpoint(env.clock, hub));
+  listener.handle('/stile/v1/', historyEndpoint(store, database));
   listener.handle('/stile/v1/', sessionEndpoint(hub.sessions));
   listener.handle('/stile/v1/', backupEndpoint(env.log, dataDir, database));
   listener.handle('/', async (request, response, identity) => {

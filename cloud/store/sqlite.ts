@@ -6,11 +6,16 @@
 import type { Env } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
-import type { Database, Row } from '../../protocol/node/sqlite.ts';
+import type { Database, Row, Statement } from '../../protocol/node/sqlite.ts';
 import type { Change } from '../../protocol/resources/store/change-log.ts';
 import { frozenCopy } from '../../protocol/resources/store/json-value.ts';
 import { KindTable, tableKeyOf } from '../../protocol/resources/store/kind-table.ts';
 import { type Journal, ObjectStore, type Recovered, type StoreOptions } from './object-store.ts';
+
+export interface SqliteStoreOptions extends StoreOptions {
+  /** What else is written, in the same transaction, because of some changes. */
+  beside?(changes: readonly Change[]): Statement[];
+}
 
 /** Several stores may live in one file, each in tables of its own name. */
 export type StoreName = 'resource' | 'twin';
@@ -36,12 +41,17 @@ export class SqliteStore extends ObjectStore {
    * The store `name` in `database`, whose schema holds its tables. The database stays its opener's to close.
    * Errors: `E_STORE_FAILED` when it cannot be read.
    */
-  static async open(env: Env, database: Database, name: StoreName, options: StoreOptions = {}): Promise<SqliteStore> {
-    return new SqliteStore(env, sqliteJournal(database, name), await recover(database, name), options);
+  static async open(
+    env: Env,
+    database: Database,
+    name: StoreName,
+    options: SqliteStoreOptions = {},
+  ): Promise<SqliteStore> {
+    return new SqliteStore(env, sqliteJournal(database, name, options.beside), await recover(database, name), options);
   }
 }
 
-function sqliteJournal(database: Database, name: StoreName): Journal {
+function sqliteJournal(database: Database, name: StoreName, beside: SqliteStoreOptions['beside']): Journal {
   return {
     append: (changes) =>
       database.write([
@@ -60,6 +70,7 @@ function sqliteJournal(database: Database, name: StoreName): Journal {
             ),
           ],
         },
+        ...(beside?.(changes) ?? []),
       ]),
     fold: (revision) => database.write(foldStatements(name, revision)),
   };

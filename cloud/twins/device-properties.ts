@@ -79,7 +79,7 @@ export function withProperties(twin: Twin, { values }: WantedProperties): Twin {
     ...twin.metadata.annotations,
     [keys.deviceProperties]: JSON.stringify(wanted),
   };
-  if (!sameJson(desired, twin.spec.desired)) annotations[keys.changedBy] = 'the Device';
+  if (!sameJson(desired, twin.spec.desired)) annotations[keys.changedBy] = 'Device';
   return { ...twin, metadata: { ...twin.metadata, annotations }, spec: { ...twin.spec, desired } };
 }
 

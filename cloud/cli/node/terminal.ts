@@ -1,4 +1,5 @@
 /** The real terminal of the process. */
+import { createInterface } from 'node:readline/promises';
 import type { Terminal } from '../ports.ts';
 
 export function processTerminal(): Terminal {
@@ -15,8 +16,18 @@ export function processTerminal(): Terminal {
     // Carriage return and "erase to the end of the line" (ECMA-48 EL).
     progress: (text) => interactive && void process.stderr.write(`\r\u001b[K${text}`),
     interactive,
+    confirm: interactive && process.stdin.isTTY ? confirm : undefined,
     interruption,
   };
+}
+
+async function confirm(question: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());
+  } finally {
+    lines.close();
+  }
 }
 
 function interruption(): AbortSignal {

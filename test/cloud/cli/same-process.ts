@@ -1,0 +1,61 @@
+/** `stile` in this process, over real connections: for tests with so many commands that processes would take minutes. */
+import { CommanderError } from 'commander';
+import { exitCodeFor, exitCodes, sentenceFor } from '../../../cloud/cli/failure.ts';
+import { httpConnection } from '../../../cloud/cli/node/http-connection.ts';
+import { loadTarget } from '../../../cloud/cli/node/kubeconfig-files.ts';
+import { manifestFiles } from '../../../cloud/cli/node/manifest-files.ts';
+import { outputFiles } from '../../../cloud/cli/node/output-files.ts';
+import { usageError } from '../../../cloud/cli/options.ts';
+import type { Connection, World } from '../../../cloud/cli/ports.ts';
+import { buildProgram } from '../../../cloud/cli/program.ts';
+import { systemClock } from '../../../protocol/node/clock.ts';
+import type { Finished } from './command-line.ts';
+
+/** `answer`: of the person who is asked; undefined when nobody is there. */
+export async function runHere(kubeconfig: string, args: readonly string[], answer?: boolean): Promise<Finished> {
+  const finished: Finished = { code: exitCodes.ok, stdout: '', stderr: '' };
+  const connections: Connection[] = [];
+  const tell = (line: string) => {
+    finished.stderr += `${line}\n`;
+  };
+  const report = (error: unknown) => {
+    tell(sentenceFor(error));
+    finished.code = exitCodeFor(error);
+  };
+  const confirm = async (question: string) => {
+    tell(question);
+    return answer === true;
+  };
+  const world: World = {
+    terminal: {
+      out: (text) => {
+        finished.stdout += text;
+      },
+      tell,
+      progress: () => {},
+      interactive: answer !== undefined,
+      confirm: answer === undefined ? undefined : confirm,
+      interruption: () => new AbortController().signal,
+    },
+    engineVersion: process.version,
+    clock: systemClock,
+    files: manifestFiles,
+    outputs: outputFiles,
+    async connect(options) {
+      const target = await loadTarget({ ...options, kubeconfig }, {});
+      const { requestTimeoutMs } = options;
+      const connection = await httpConnection(target, { requestTimeoutMs, onWarning: tell });
+      connections.push(connection);
+      return connection;
+    },
+    report,
+  };
+  try {
+    await buildProgram(world).parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    report(error instanceof CommanderError ? usageError(error) : error);
+  } finally {
+    for (const connection of connections) await connection.close();
+  }
+  return finished;
+}
