@@ -30,7 +30,7 @@ import { historyEndpoint } from '../twins/history-endpoint.ts';
 import { RoutedStore } from '../twins/routed-store.ts';
 import { historyStatements, signed } from '../twins/twin-history.ts';
 import { type Address, formatAddress, isWildcard, parseAddress } from './address.ts';
-import { expectWholeHub } from './backup.ts';
+import { damagedHub, expectWholeHub } from './backup.ts';
 import { backupEndpoint } from './backup-endpoint.ts';
 import { eventEndpoint } from './event-endpoint.ts';
 import { Hub } from './hub.ts';
