@@ -29,8 +29,8 @@ const SCRATCH = 'backup-';
 
 /**
  * Before the hub in `dataDir` starts: drops what a backup left that was cut off.
- * Errors: `E_STORE_FAILED` where a restore was cut off, for half a hub would shut out its terminals or forget what they
- * told it.
+ * Errors: `E_STORE_FAILED` where a restore was cut off, `E_STORE_DAMAGED` where the database of a hub is gone or empty:
+ * half a hub would shut out its terminals or forget what they told it.
  */
 export async function expectWholeHub(dataDir: string): Promise<void> {
   const names = await readdir(dataDir);
@@ -39,8 +39,26 @@ export async function expectWholeHub(dataDir: string): Promise<void> {
       'E_STORE_FAILED',
       `the restore into ${dataDir} was cut off: run "stile hub restore" again, with this directory`,
     );
+  const wasHub = (await sizeOf(join(dataDir, 'pki', 'authority.pem'))) > 0;
+  // SQLite would take an empty file for a new database, and throw away the log that may hold all there was.
+  if (wasHub && (await sizeOf(join(dataDir, DATABASE))) === 0)
+    throw damagedHub(dataDir, new Error(`${DATABASE} is missing or empty`));
   for (const name of names)
     if (name.startsWith(SCRATCH)) await rm(join(dataDir, name), { recursive: true, force: true });
+}
+
+/** What to tell of a hub whose database cannot be read; nothing in the directory was changed. */
+export function damagedHub(dataDir: string, cause: Error): AppError {
+  return new AppError(
+    'E_STORE_DAMAGED',
+    `the database ${join(dataDir, DATABASE)} of this hub is damaged and was left as it is (${cause.message}): restore a backup into a new directory with "stile hub restore FILE --data-dir NEW" and start the hub there; its terminals find it again and send what they retained`,
+    { cause },
+  );
+}
+
+/** Bytes of a file; 0 when there is none. */
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.size ?? 0;
 }
 
 /** A tar stream of the hub in `dataDir`, whose open database is `database`. */

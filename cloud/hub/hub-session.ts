@@ -13,6 +13,7 @@ import { SectionContent } from '../../protocol/section-content.ts';
 import { versionMax, versionMin } from '../../protocol/version.ts';
 import { sectionId } from '../../protocol/view-replica.ts';
 import type { NodeReports } from './node-reports.ts';
+import { ReportQueue } from './report-queue.ts';
 import { Subscription } from './subscription.ts';
 import { deltaFrame, fitsOneMessage, type SectionHandle, type ViewEvent } from './views.ts';
 
@@ -52,6 +53,7 @@ export class HubSession {
   readonly #parts: HubSessionParts;
   readonly #scope: Scope;
   readonly #inbox = new Inbox();
+  readonly #reports: ReportQueue;
   readonly #liveness: Liveness;
   readonly #subscriptions = new Map<number, Subscription>();
   #cursors = new Map<string, Cursor>();
@@ -68,6 +70,7 @@ export class HubSession {
     this.#env = env;
     this.#channel = channel;
     this.#parts = parts;
+    this.#reports = new ReportQueue(env);
     this.#ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -85,7 +88,11 @@ export class HubSession {
 
   /** What waits here: messages of the terminal to be handled, bytes to it that are not on the wire. */
   get queues(): SessionQueues {
-    return { node: this.#parts.node, inboxMessages: this.#inbox.size, sendBufferBytes: this.#channel.bufferedBytes() };
+    return {
+      node: this.#parts.node,
+      inboxMessages: this.#inbox.size + this.#reports.size,
+      sendBufferBytes: this.#channel.bufferedBytes(),
+    };
   }
 
   /** Resolves with the reason when the session is over and quiet. */
@@ -188,6 +195,7 @@ export class HubSession {
   async #handle(message: Message): Promise<void> {
     if (message.name === 'hello') return this.#hello(message);
     const receiver = this.#receiver;
+    const { node, reports } = this.#parts;
     if (receiver === undefined) throw new AppError('E_WIRE_UNEXPECTED', `${message.name} came before hello`);
     switch (message.name) {
       case 'beat': {
@@ -201,16 +209,18 @@ export class HubSession {
       case 'inventory':
         return this.#view(message);
       case 'events':
-        await this.#parts.reports.events(this.#parts.node, receiver.events(message));
-        return this.#send(receiver.acknowledgement());
+        return this.#report(receiver, receiver.events(message), (events) => reports.events(node, events));
       case 'states':
-        await this.#parts.reports.states(this.#parts.node, this.#epoch, receiver.states(message));
-        return this.#send(receiver.acknowledgement());
+        return this.#report(receiver, receiver.states(message), (states) => reports.states(node, this.#epoch, states));
       case 'samples':
         return;
       default:
         throw new AppError('E_WIRE_UNEXPECTED', `a terminal does not send ${message.name}`);
     }
+  }
+
+  #report<T>(receiver: ReportReceiver, news: T, effect: (news: T) => Promise<void>): void {
+    this.#reports.push({ effect: () => effect(news), acknowledgement: receiver.acknowledgement() });
   }
 
   #hello(hello: MessageOf<'hello'>): void {
@@ -225,7 +235,8 @@ export class HubSession {
         `the hub speaks protocol ${versionMin} to ${versionMax}, the terminal ${hello.versionMin} to ${hello.versionMax}: update the older one`,
       );
     const known = watermarks();
-    this.#receiver = new ReportReceiver(known);
+    const receiver = new ReportReceiver(known);
+    this.#receiver = receiver;
     this.#epoch = hello.epoch;
     this.#cursors = new Map(hello.cursors.map((cursor) => [sectionId(cursor.scope, cursor.uid), cursor]));
     this.#liveness.configure({ silenceMs: profile.silenceMs, ackMs: limits.ackMs });
@@ -241,6 +252,8 @@ export class HubSession {
       advertise: [...advertise],
     });
     onLive(hello);
+    const acknowledged = receiver.acknowledgement();
+    this.#scope.spawn((stop) => this.#reports.run(acknowledged, (message) => this.#send(message), stop));
     const wanted = sections();
     const held = new Set(wanted.map(({ source }) => sectionId(source.scope, source.uid)));
     for (const { scope, uid } of hello.cursors) {

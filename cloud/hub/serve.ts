@@ -2,7 +2,7 @@
 import { networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Env, randomHex } from '../../protocol/env.ts';
-import { AppError } from '../../protocol/errors.ts';
+import { AppError, codeOf } from '../../protocol/errors.ts';
 import { systemClock } from '../../protocol/node/clock.ts';
 import { privateDirectory } from '../../protocol/node/durable-file.ts';
 import { createLog, type LogLevel } from '../../protocol/node/log.ts';
@@ -140,7 +140,7 @@ export async function openHub(
     return { greeting: await greet(env, dataDir, authority, destinations[0]!), destinations, close };
   } catch (error) {
     await close();
-    throw error;
+    throw codeOf(error) === 'E_STORE_DAMAGED' ? damagedHub(dataDir, error as Error) : error;
   }
 }
 

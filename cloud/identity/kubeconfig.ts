@@ -1,6 +1,6 @@
 /** The administrator's kubeconfig: what `kubectl` and `stile` need to reach this hub, in one file. */
 import { stringify } from 'yaml';
-import { writeDurably } from '../../protocol/node/durable-file.ts';
+import { readIfPresent, writeDurably } from '../../protocol/node/durable-file.ts';
 import type { KeyedCertificate } from './authority.ts';
 
 /** The cluster extension by which the CLI finds the hub's own endpoints (tokens, images) beside the API server. */
@@ -15,8 +15,10 @@ export interface KubeconfigParts {
   administrator: KeyedCertificate;
 }
 
+/** Errors: `E_STORE_FAILED`. A file that says so already is left alone: a hub starts on a full disk too. */
 export async function writeKubeconfig(path: string, parts: KubeconfigParts): Promise<void> {
-  await writeDurably(path, kubeconfig(parts), 0o600);
+  const text = kubeconfig(parts);
+  if ((await readIfPresent(path)) !== text) await writeDurably(path, text, 0o600);
 }
 
 /** The text of the file (kubectl's Config v1). */

@@ -23,10 +23,14 @@ export async function loadTicketKeys(env: Env, dataDir: string): Promise<TicketK
   return kept !== undefined && isFresh(kept, env.clock.now()) ? kept : freshTicketKeys(env, dataDir);
 }
 
-/** New keys, on the disk before they are used. */
+/** New keys, on the disk before they are used; where it does not take them, they last as long as this process. */
 export async function freshTicketKeys(env: Env, dataDir: string): Promise<TicketKeys> {
   const tickets = { keys: Buffer.from(env.random.bytes(KEY_BYTES)), sinceMs: env.clock.now() };
-  await writeDurably(fileOf(dataDir), `${tickets.sinceMs} ${tickets.keys.toString('base64')}\n`);
+  try {
+    await writeDurably(fileOf(dataDir), `${tickets.sinceMs} ${tickets.keys.toString('base64')}\n`);
+  } catch (error) {
+    env.log.warn('TLS ticket keys not kept', { err: error });
+  }
   return tickets;
 }
 

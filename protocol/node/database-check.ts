@@ -1,7 +1,7 @@
 /** Looks through a database that nobody has open, without the program it belongs to. */
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Row } from './sqlite.ts';
+import { faultLines, type Row } from './sqlite.ts';
 import { loadSqlite3 } from './sqlite-addon.ts';
 
 export type DatabaseState =
@@ -33,8 +33,8 @@ export async function inspectDatabase(path: string, query: string): Promise<Data
         db.all(sql, (error: Error | null, rows: Row[]) => (error ? reject(error) : resolve(rows)));
       });
     try {
-      const lines = (await all(`PRAGMA quick_check(${FAULTS_MAX})`)).map((row) => String(row.quick_check));
-      return { kind: 'read', faults: lines.filter((line) => line !== 'ok'), rows: await all(query) };
+      const faults = faultLines(await all(`PRAGMA quick_check(${FAULTS_MAX})`));
+      return { kind: 'read', faults, rows: await all(query) };
     } finally {
       await new Promise<void>((resolve) => db.close(() => resolve()));
     }

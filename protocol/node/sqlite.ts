@@ -132,8 +132,7 @@ export class Database {
     // What is in memory would pass for what is on the disk.
     await this.all('PRAGMA shrink_memory');
     const rows = await this.all(`PRAGMA ${depth === 'quick' ? 'quick_check' : 'integrity_check'}(${FAULTS_MAX})`);
-    const messages = rows.flatMap((row) => Object.values(row).map(String));
-    return messages.length === 1 && messages[0] === 'ok' ? [] : messages;
+    return faultLines(rows);
   }
 
   /** Transactions that were committed since it was opened; each costs the disk one fsync or more. */
@@ -235,6 +234,12 @@ export class Database {
       { sql: set, params: ['min_reader', minReader] },
     ]);
   }
+}
+
+/** What a check says, one fault a line; empty for a sound database. SQLite heads a list of faults by the file's name. */
+export function faultLines(rows: readonly Row[]): string[] {
+  const lines = rows.flatMap((row) => Object.values(row).flatMap((value) => String(value).split('\n')));
+  return lines.filter((line) => line !== 'ok' && !line.startsWith('***'));
 }
 
 /** What keeps a disk from being written: no room, or nothing can be written at all (read-only, failing). */

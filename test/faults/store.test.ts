@@ -2,7 +2,17 @@
  * Goal: a terminal whose store is damaged starts, is the same terminal, runs every pod once and says what happened.
  * Method: a hub and a terminal as processes, the terminal's file spoilt between two lives.
  */
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Condition, KubeObject, Node } from '../../protocol/kubernetes.ts';
 import { Database } from '../../protocol/node/sqlite.ts';
@@ -85,6 +95,55 @@ test('a store that is lost with the terminal killed: pods are started again, non
   await house.waitFor('the event', async () => (await warnings('StoreLost')).length === 1);
 });
 
+const identityFiles = ['key.pem', 'cert.pem', 'ca.pem', 'node.json'];
+const spoilt: ((path: string) => void)[] = [
+  (path) => writeFileSync(path, 'noise '.repeat(100)),
+  (path) => truncateSync(path, 20),
+  (path) => truncateSync(path, 0),
+  (path) => rmSync(path),
+];
+
+test.each(['', '.copy'])(
+  'an identity of which every file%s is damaged is whole again, and the hub hears of it',
+  async (suffix) => {
+    const pids = (await house.podPids()).sort();
+    await house.terminals.get(NODE)!.child.kill('SIGKILL');
+    const before = identityFiles.map((name) => readFileSync(file(`identity/${name}`), 'utf8'));
+    const told = (await warnings('IdentityMended')).length;
+    identityFiles.forEach((name, index) => {
+      spoilt[index]!(file(`identity/${name}${suffix}`));
+    });
+    await house.startRuntime(NODE);
+    await house.waitFor('the event', async () => (await warnings('IdentityMended')).length > told);
+    for (const copy of ['', '.copy'])
+      expect(identityFiles.map((name) => readFileSync(file(`identity/${name}${copy}`), 'utf8'))).toEqual(before);
+    expect((await house.podPids()).sort()).toEqual(pids);
+  },
+);
+
+test('pages that go bad under a running terminal: it ends for a restart, pods go on and are taken over again', async () => {
+  const pids = (await house.podPids()).sort();
+  await house.terminals.get(NODE)!.child.kill('SIGKILL');
+  const database = await Database.open(file('state.db'), nodeSchema);
+  rmSync(file('state.db.good'), { force: true });
+  await database.copyTo(file('state.db.good'));
+  await database.close();
+  const { child } = await house.startRuntime(NODE);
+  await house.waitFor(
+    'its door',
+    async () => (await house.tryRuntime('ctl', 'pods', '--data-dir', file('.'))).code === 0,
+  );
+  for (const name of ['state.db', 'state.db-wal']) overwrite(file(name), 4_096);
+  const check = await house.tryRuntime('check', '--data-dir', file('.'));
+  expect([check.code, check.stdout]).toEqual([1, expect.stringMatching(/^red +database +damaged: [^*]/m)]);
+  expect(await child.ended).toMatchObject({ code: 1 });
+  expect(child.output()).toContain('E_STORE_DAMAGED');
+  expect((await house.podPids()).sort()).toEqual(pids);
+  await house.startRuntime(NODE);
+  await expectOnceEach('StoreRestored');
+  expect((await house.podPids()).sort()).toEqual(pids);
+});
+
 test('an idle terminal stays within its budget of flash writes', async () => {
   // What a start brings is over, the reserve and the first copy included.
   await house.waitFor('the reserve', () => existsSync(file('reserve')));
@@ -97,5 +156,13 @@ test('an idle terminal stays within its budget of flash writes', async () => {
   // Besides: the record of wear, the time floor, one check and one copy a day.
   expect(perDay + 64 * 1024 + statSync(file('state.db')).size).toBeLessThan(IDLE_BYTES_PER_DAY_MAX);
 });
+
+function overwrite(path: string, fromByte: number): void {
+  const bytes = statSync(path).size - fromByte;
+  if (bytes <= 0) return;
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(bytes, 0xa5), 0, bytes, fromByte);
+  closeSync(file);
+}
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

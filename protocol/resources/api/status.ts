@@ -167,6 +167,7 @@ const reasonByCode: Partial<Record<ErrorCode, StatusReason>> = {
   E_TIMEOUT: 'Timeout',
   E_CANCELLED: 'ServiceUnavailable',
   E_NODE_OFFLINE: 'ServiceUnavailable',
+  E_STORE_FAILED: 'ServiceUnavailable',
 };
 
 function internal(): Status {
