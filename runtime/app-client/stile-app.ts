@@ -7,7 +7,7 @@
  *   for await (const { document } of stile.follow('gate-1')) …      // goes on over restarts of the runtime
  *   await stile.append({ type: 'ticket.used', data: { ticket: 7 }, id: 'ticket-7' });
  */
-import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
+import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type Members = { [key: string]: Json };
@@ -68,6 +68,8 @@ export class StileError extends Error {
 
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 5_000;
+/** Requests at the same time, those that wait for a change apart; the next ones queue. The local API takes 64 of an app. */
+const REQUESTS_MAX = 30;
 /** An answer that has not begun by then is none. */
 const ANSWER_MS_MAX = 30_000;
 
@@ -84,6 +86,8 @@ export function connect(options: ConnectOptions = {}): StileApp {
 export class StileApp {
   readonly #token: string;
   readonly #place: RequestOptions;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: REQUESTS_MAX });
+  readonly #waitingAgent = new Agent({ keepAlive: true });
 
   constructor(token: string, socket: string | undefined, url: string | undefined) {
     this.#token = token;
@@ -128,7 +132,7 @@ export class StileApp {
     for (let failures = 0; signal?.aborted !== true; ) {
       try {
         const wait = after === '' ? '' : `?after=${after}&waitSeconds=25`;
-        const answer = await this.#call('GET', twinPath(id) + wait, undefined, {}, signal);
+        const answer = await this.#call('GET', twinPath(id) + wait, undefined, {}, signal, this.#waitingAgent);
         failures = 0;
         if (answer.status === 304) continue;
         const twin = twinOf(answer);
@@ -172,11 +176,13 @@ export class StileApp {
     body?: Json,
     headers: Record<string, string> = {},
     signal?: AbortSignal,
+    agent = this.#agent,
   ): Promise<Answer> {
     const text = body === undefined ? undefined : JSON.stringify(body);
     const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
     const options: RequestOptions = {
       ...this.#place,
+      agent,
       method,
       path,
       headers: {

@@ -70,3 +70,19 @@ test('an event is tried until it is taken, and what cannot be taken is told at o
 test('without its variables it says which are missing', () => {
   expect(() => connect({ token: 'x' })).toThrow('STILE_API_SOCKET and STILE_API_TOKEN are not set');
 });
+
+test('a crowd of calls waits its turn instead of being refused, beside twins that are followed', async () => {
+  const life = await begin();
+  const stile = app(life);
+  const ending = new AbortController();
+  const followed = Array.from({ length: 20 }, async () => {
+    for await (const { sequence } of stile.follow(NODE, ending.signal)) expect(sequence).toBeGreaterThan(0);
+  });
+  const appended = await Promise.all(
+    Array.from({ length: 300 }, (_none, index) => stile.append({ type: 'scan', data: index, id: `scan-${index}` })),
+  );
+  expect(new Set(appended.map(({ seq }) => seq)).size).toBe(300);
+  ending.abort();
+  await Promise.all(followed);
+  expect(life.api.refusals.size).toBe(0);
+});
