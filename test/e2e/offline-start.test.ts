@@ -47,8 +47,10 @@ beforeAll(async () => {
   await house.startHub();
   const client = new HubClient(house);
   await house.stile('pool', 'create', 'a');
-  await house.join(NODE, 'a');
+  const { child } = await house.join(NODE, 'a');
   await pushProgram(house, 'base:1');
+  // Pods of a node that does not exist are removed.
+  await house.waitFor('the node', () => child.output().includes('"link live"'));
   for (let index = 0; index < PODS; index += 1) await create(client, paths.pods, hostPod(`app-${index}`));
   for (let index = 0; index < PODS; index += 1) await runningPods(house, client, `app-${index}`, 1);
   await client.close();

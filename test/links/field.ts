@@ -68,8 +68,18 @@ export class Field {
     await this.startHub();
     await house.stile('pool', 'create', 'field');
     const hub = `https://${HUB_NAME}:${HUB_PORT}`;
-    await house.startRuntime(NODE, '--hub', hub, '--token', await house.token('field'), '--name', NODE);
+    const { child } = await house.startRuntime(
+      NODE,
+      '--hub',
+      hub,
+      '--token',
+      await house.token('field'),
+      '--name',
+      NODE,
+    );
     await pushProgram(house, 'base:1');
+    // Pods of a node that does not exist are removed.
+    await house.waitFor('the node', () => child.output().includes('"link live"'));
     const container = { image: 'base:1', command: ['/bin/sleep', '1000000'] };
     for (const name of PODS)
       await create(this.#client, paths.pods, pod(name, container, { runtimeClassName: 'host', nodeName: NODE }));

@@ -66,8 +66,10 @@ export class LossRounds {
     await this.house.stile('pool', 'create', 'a');
     const token = await this.house.token('a');
     const hub = `https://${this.#proxy.address}`;
-    await this.house.startRuntime(NODE, '--hub', hub, '--token', token, '--name', NODE);
+    const { child } = await this.house.startRuntime(NODE, '--hub', hub, '--token', token, '--name', NODE);
     await pushProgram(this.house, 'app:1', sleeper);
+    // Pods of a node that does not exist are removed.
+    await this.house.waitFor('the node', () => child.output().includes('"link live"'));
     await create(this.#client, paths.configMaps, {
       apiVersion: 'v1',
       kind: 'ConfigMap',
