@@ -135,7 +135,13 @@ async function podNames(): Promise<Set<string>> {
 }
 
 async function podAddresses(): Promise<string[]> {
-  return (await environments()).map((text) => /\0POD_IP=([^\0]*)/.exec(text)?.[1] ?? '');
+  let found: string[] = [];
+  // A pod that has just been started may show no environment yet.
+  await house.waitFor('an address of each pod', async () => {
+    found = (await environments()).map((text) => /\0POD_IP=([^\0]*)/.exec(text)?.[1] ?? '');
+    return found.length === PODS;
+  });
+  return found;
 }
 
 /** What answers at each address, by the name that it gives itself. */

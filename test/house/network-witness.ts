@@ -21,6 +21,9 @@ const outward: ReadonlySet<string> = new Set([
   'UDPSENDWRAP',
 ]);
 
+/** Of one process; far more than an exec takes. */
+const LOOKS_MAX = 5_000;
+
 const { searchParams } = new URL(import.meta.url);
 const to = searchParams.get('to');
 const home = searchParams.get('home');
@@ -41,10 +44,21 @@ function podsBelow(directory: string): string[] {
   return [...new Set(names.filter((name) => name !== undefined))];
 }
 
+/** Of a child that is just becoming its program nothing can be read for a moment: it is looked at again. */
 function environmentOf(pid: string): string {
   try {
-    return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`;
+    for (let look = 0; look < LOOKS_MAX; look += 1) {
+      const environment = readFileSync(`/proc/${pid}/environ`, 'latin1');
+      if (environment !== '' || !isOurChild(pid)) return `\0${environment}`;
+    }
   } catch {
-    return '';
+    // It is gone, or never was ours to look into.
   }
+  return '';
+}
+
+/** A child of this program, and not one that has ended. */
+function isOurChild(pid: string): boolean {
+  const [, state, parent] = /\) (\S) (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'latin1')) ?? [];
+  return state !== 'Z' && Number(parent) === process.pid;
 }
