@@ -129,7 +129,8 @@ export class Enrolments {
   ): Promise<NodeCertificate> {
     const { authority, store, roster, onReplaced } = this.#peers;
     const nowMs = this.#env.clock.now();
-    const issued = await authority.issueNode(request.name, asked.publicKey, roster.issueFloorMs(request.name));
+    const floorMs = Math.max(roster.issueFloorMs(request.name), roster.decisionMs(nowMs));
+    const issued = await authority.issueNode(request.name, asked.publicKey, floorMs);
     const certificate: NodeCertificate = {
       ...issued,
       node: request.name,

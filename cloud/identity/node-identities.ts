@@ -38,7 +38,7 @@ export class NodeIdentities {
    */
   async revoke(node: string): Promise<void> {
     await this.#mustExist(node);
-    const nowMs = this.#peers.roster.revocationMs(this.#env.clock.now());
+    const nowMs = this.#peers.roster.decisionMs(this.#env.clock.now());
     await this.#peers.store.revokeNode(node, nowMs);
     this.#peers.roster.revoked(node, nowMs);
     this.#env.log.warn('node revoked', { node });

@@ -128,10 +128,10 @@ export class Roster {
   }
 
   /**
-   * When a node is revoked that is revoked now: by a clock that went back it would be before the certificates that it
-   * is to end. Those that a restored hub does not know are at most as late as the latest of all.
+   * When something is decided that is decided now: by a clock that went back it would be before the certificates that
+   * it is to end. Those of one node that a restored hub does not know are hardly later than the latest of all.
    */
-  revocationMs(nowMs: number): number {
+  decisionMs(nowMs: number): number {
     let latestMs = nowMs;
     for (const issuedMs of this.#latest.values()) latestMs = Math.max(latestMs, issuedMs);
     return latestMs;

@@ -1,10 +1,13 @@
 /** What the simulated parts tell the checkers: durable facts and acts on processes, in the order in which they are. */
 import type { HubChange } from '../../cloud/hub/hub-state.ts';
+import type { NodeCertificatePem } from '../../cloud/identity/authority.ts';
 import type { Change } from '../../protocol/resources/store/change-log.ts';
 import type { NodeChange, NodeState } from '../../runtime/store/node-state.ts';
 import type { SpawnRequest } from '../../runtime/workloads/ports.ts';
 import type { HubDiskState } from './hub-disk.ts';
 import type { SimProcess } from './processes.ts';
+
+export type Issued = Pick<NodeCertificatePem, 'serial' | 'issuedMs'>;
 
 export interface Observer {
   /** A life of the terminal begins with this state. */
@@ -25,11 +28,11 @@ export interface Observer {
   /** Somebody else has the files of this node's identity now. */
   identityCopied?(node: string): void;
   /** A certificate was signed. */
-  certificateIssued?(node: string, serial: string): void;
+  certificateIssued?(node: string, certificate: Issued): void;
   /** Durable now: the name belongs to whoever has this certificate, and to nobody else. */
   nodeEnrolled?(node: string, serial: string): void;
   /** Durable now: no certificate of before counts. */
-  nodeRevoked?(node: string): void;
+  nodeRevoked?(node: string, revokedMs: number): void;
   /** The hub takes the identity for copied. */
   nodeSuspended?(node: string): void;
   /** The hub sends something to whoever showed the certificate of that number. */

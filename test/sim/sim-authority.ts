@@ -19,7 +19,7 @@ export interface SimAuthorityOptions {
   /** Of a node's certificate. */
   lifeMs: number;
   /** Hears of each certificate before anybody has it. */
-  onIssued?(node: string, serial: string): void;
+  onIssued?(node: string, certificate: Pick<NodeCertificatePem, 'serial' | 'issuedMs'>): void;
 }
 
 export class SimAuthority implements NodeSigner {
@@ -62,7 +62,7 @@ export class SimAuthority implements NodeSigner {
       signer: this.#key,
     });
     const text = Buffer.from(serial).toString('hex').toUpperCase();
-    onIssued?.(name, text);
+    onIssued?.(name, { serial: text, issuedMs });
     return { certificatePem: pemOf(der), serial: text, issuedMs, notAfterMs };
   }
 }

@@ -66,7 +66,7 @@ export class SimHub {
       random: host.world.random.fork('authority'),
       now: () => host.wall.now(),
       lifeMs: parts.certificateLifeMs,
-      onIssued: (node, serial) => parts.observer.certificateIssued(node, serial),
+      onIssued: (node, certificate) => parts.observer.certificateIssued(node, certificate),
     });
   }
 
@@ -199,7 +199,7 @@ export class SimHub {
       },
       revokeNode: async (node: string, nowMs: number) => {
         await revokeNode.call(store, node, nowMs);
-        observer.nodeRevoked(node);
+        observer.nodeRevoked(node, nowMs);
       },
       suspendNode: async (node: string, nowMs: number | undefined) => {
         await suspendNode.call(store, node, nowMs);

@@ -37,9 +37,9 @@ describe('a revocation', () => {
     const roster = new Roster();
     roster.enrolled(certificate('41', todayMs, 'gate-2'));
     const yearAgoMs = todayMs - 365 * DAY_MS;
-    roster.revoked(NODE, roster.revocationMs(yearAgoMs));
+    roster.revoked(NODE, roster.decisionMs(yearAgoMs));
     expect(roster.standing(certificate('42', todayMs - DAY_MS))).toBe('revoked');
-    expect(roster.revocationMs(todayMs + DAY_MS)).toBe(todayMs + DAY_MS);
+    expect(roster.decisionMs(todayMs + DAY_MS)).toBe(todayMs + DAY_MS);
   });
 });
 

@@ -1,14 +1,15 @@
 /**
  * I1: from the moment in which it is durable that a node was revoked, or that its name belongs to another terminal,
  * nobody who shows an earlier certificate of it is greeted, gets an object of a view, or has a report acknowledged;
- * what the hub was already writing may be acknowledged a moment later. And no identity is taken for copied that
+ * what the hub was already writing may be acknowledged a moment later. That goes for certificates issued until then by
+ * their own dates: later ones a hub that lost its store, and whose clock went back, cannot know of. And no identity is taken for copied that
  * nobody copied. A decision that a restored or lost store of the hub does not know is forgotten with it, as
  * `cloud/identity/README.md` says.
  */
 import { decodeMessage } from '../../../protocol/codec.ts';
 import { granted } from '../exchange.ts';
 import type { HubDiskState } from '../hub-disk.ts';
-import type { Observer } from '../observer.ts';
+import type { Issued, Observer } from '../observer.ts';
 import type { Verdicts } from './verdicts.ts';
 
 /** A report that came before may be on its way to the disk. */
@@ -24,8 +25,8 @@ interface Ended {
 export class I1Identity implements Observer {
   readonly #verdicts: Verdicts;
   readonly #nowMs: () => number;
-  /** Node to the numbers of all certificates that were ever signed for it. */
-  readonly #issued = new Map<string, string[]>();
+  /** Node to all certificates that were ever signed for it. */
+  readonly #issued = new Map<string, Issued[]>();
   /** By number. */
   readonly #ended = new Map<string, Ended>();
   readonly #copied = new Set<string>();
@@ -35,18 +36,19 @@ export class I1Identity implements Observer {
     this.#nowMs = nowMs;
   }
 
-  certificateIssued(node: string, serial: string): void {
-    const serials = this.#issued.get(node) ?? [];
-    serials.push(serial);
-    this.#issued.set(node, serials);
+  certificateIssued(node: string, certificate: Issued): void {
+    const certificates = this.#issued.get(node) ?? [];
+    certificates.push(certificate);
+    this.#issued.set(node, certificates);
   }
 
-  nodeRevoked(node: string): void {
-    this.#end(node, undefined);
+  nodeRevoked(node: string, revokedMs: number): void {
+    this.#end(node, undefined, revokedMs);
   }
 
   nodeEnrolled(node: string, serial: string): void {
-    this.#end(node, serial);
+    const issuedMs = this.#issued.get(node)?.find((certificate) => certificate.serial === serial)?.issuedMs;
+    this.#end(node, serial, issuedMs ?? 0);
   }
 
   identityCopied(node: string): void {
@@ -73,9 +75,10 @@ export class I1Identity implements Observer {
     });
   }
 
-  #end(node: string, by: string | undefined): void {
-    for (const serial of this.#issued.get(node) ?? [])
-      if (serial !== by && !this.#ended.has(serial)) this.#ended.set(serial, { node, atMs: this.#nowMs(), by });
+  #end(node: string, by: string | undefined, throughMs: number): void {
+    for (const { serial, issuedMs } of this.#issued.get(node) ?? [])
+      if (serial !== by && issuedMs <= throughMs && !this.#ended.has(serial))
+        this.#ended.set(serial, { node, atMs: this.#nowMs(), by });
   }
 }
 
