@@ -22,6 +22,8 @@ export const limits = {
   nameBytesMax: 253,
   /** One event or state value, encoded. */
   reportValueBytesMax: 32 * 1024,
+  /** Objects and arrays inside one another in the data of an event: with what goes around it, within `depthMax`. */
+  eventDepthMax: 12,
   reportItemsMax: 1_024,
   /** Bytes of values that one report message carries. */
   reportBytesMax: 128 * 1024,

@@ -9,6 +9,7 @@ import type { Json } from '../../protocol/kubernetes.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { Watermark } from '../../protocol/messages.ts';
 import type { PodRecord, PodRecords } from '../workloads/ports.ts';
+import { eventFault } from './event-fault.ts';
 import {
   applyChange,
   epochOf,
@@ -109,9 +110,12 @@ export class NodeStore {
    * Appends an event of the current epoch; resolves when it is durable. Events that wait at the same time are written
    * together and take consecutive sequences; a failed write leaves no gap. One whose type and id were appended within
    * 30 days is not appended again: the answer is the event that there is.
-   * `E_OUTBOX_FULL` when the quota of undelivered events is reached: nothing is dropped to make room.
+   * `E_INPUT_INVALID` for one that could not be sent, `E_OUTBOX_FULL` when the quota of undelivered events is reached:
+   * nothing is dropped to make room.
    */
   append(event: NewEvent): Promise<AppendedEvent> {
+    const fault = eventFault(event);
+    if (fault !== undefined) return Promise.reject(new AppError('E_INPUT_INVALID', fault));
     const { type, id } = event;
     if (id === undefined) return this.#append(event);
     const key = JSON.stringify([type, id]);
@@ -130,13 +134,6 @@ export class NodeStore {
 
   #append(event: NewEvent): Promise<AppendedEvent> {
     const sizeBytes = eventSizeBytes(event);
-    if (sizeBytes > limits.reportValueBytesMax)
-      return Promise.reject(
-        new AppError(
-          'E_INPUT_INVALID',
-          `an event of ${sizeBytes} bytes is above the limit of ${limits.reportValueBytesMax}`,
-        ),
-      );
     if (this.#pendingCount >= limits.outboxEventsMax || this.#pendingBytes + sizeBytes > limits.outboxBytesMax) {
       this.#refusedEvents += 1;
       return Promise.reject(

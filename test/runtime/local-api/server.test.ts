@@ -6,6 +6,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { decodeMessage, encodeMessage } from '../../../protocol/codec.ts';
+import type { Json } from '../../../protocol/kubernetes.ts';
 import { systemClock } from '../../../protocol/node/clock.ts';
 import { createLog } from '../../../protocol/node/log.ts';
 import { systemRandom } from '../../../protocol/node/random.ts';
@@ -194,6 +196,25 @@ async function openWithStore(dataDir: string) {
   return { api, store, post, close };
 }
 
+function nested(levels: number): Json {
+  return levels === 0 ? 1 : { inner: nested(levels - 1) };
+}
+
+test('the deepest event that is taken fits into a message', async () => {
+  const { post, store, close } = await openWithStore(await directory());
+  expect(await post({ type: 'x', data: nested(12) })).toMatchObject({ status: 201 });
+  const { epoch } = store.state;
+  const items = (await store.readEvents(epoch, 1, 1)).map(({ type, timeMs, data }) => ({
+    type,
+    timeMs,
+    data,
+    id: undefined,
+  }));
+  const bytes = encodeMessage({ name: 'events', epoch, first: 1, floor: 1, items });
+  expect(decodeMessage(bytes, 'up')).toMatchObject({ message: { items: [{ data: nested(12) }] } });
+  await close();
+});
+
 test('an event is appended once, however often it is told, in any life', async () => {
   const dataDir = await directory();
   const first = await openWithStore(dataDir);
@@ -220,6 +241,11 @@ test.each([
   [{ type: 'x', data: 1, when: 2 }, 400, 'no member "when"'],
   [[], 400, '"type" is a text'],
   [{ type: 'x', data: 'y'.repeat(40_000) }, 400, 'above the limit'],
+  [{ type: 'x', data: nested(13) }, 400, 'deeper than 12 levels'],
+  [{ type: 'x', data: nested(2_000) }, 400, 'deeper than 12 levels'],
+  [{ type: 'x', data: 1, id: '\ud800' }, 400, 'half a surrogate pair'],
+  [{ type: 'x', data: { a: '\ud800' } }, 400, 'half a surrogate pair'],
+  [{ type: 'x', data: JSON.parse('{"__proto__": 1}') }, 400, 'called __proto__'],
   [{ type: 'x', data: 'y'.repeat(60_000) }, 413, 'larger than'],
 ])('the event %j is refused with %i', async (body, status, words) => {
   const { post, store, close } = await openWithStore(await directory());
