@@ -1,8 +1,8 @@
 /**
  * `GET /stile/v1/events?node=&type=&since=&after=&limit=&waitSeconds=`: what terminals reported, in the hub's order,
  * which for one terminal is its own order. A consumer keeps the answer's `cursor` with what it made of the items, and
- * gives it as `after` the next time: nothing is read twice and nothing missed. With `waitSeconds` an answer without
- * items waits for the first one.
+ * gives it as `after` the next time: nothing is read twice and nothing missed. Of what was dropped before it was read
+ * (`EVENT_ROWS_MAX`) it is told: `E_REVISION_EXPIRED`. With `waitSeconds` an answer without items waits for the first one.
  */
 import type { Clock } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
@@ -20,8 +20,8 @@ const WAIT_SECONDS_MAX = 60;
 /** Consumers that wait at the same time. */
 const WAITING_MAX = 64;
 
-export function eventEndpoint(clock: Clock, hub: Pick<Hub, 'journal' | 'state' | 'onEvents'>): RequestHandler {
-  const { state, journal } = hub;
+export function eventEndpoint(clock: Clock, hub: EventHub): RequestHandler {
+  const { state } = hub;
   let waiting = 0;
   return async (request, response, identity) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'https://hub');
@@ -30,20 +30,20 @@ export function eventEndpoint(clock: Clock, hub: Pick<Hub, 'journal' | 'state' |
       requireAdministrator(identity);
       const query = readQuery(searchParams, (text) => parseCursor(text, state.incarnation, state.restoredFrom));
       const endMs = clock.monotonic() + whole(searchParams, 'waitSeconds', 0, WAIT_SECONDS_MAX) * 1_000;
-      let items = await journal.events(query);
-      if (items.length === 0 && endMs > clock.monotonic()) {
+      let page = await readPage(hub, query);
+      if (page.items.length === 0 && endMs > clock.monotonic() && !response.destroyed) {
         if (waiting >= WAITING_MAX)
-          throw new AppError('E_TOO_MANY', `${WAITING_MAX} consumers wait for events already`);
+          throw new AppError('E_TOO_MANY', `${WAITING_MAX} consumers wait for events already: try again in a moment`);
         waiting += 1;
         const gone = new AbortController();
         response.once('close', () => gone.abort());
-        items = await firstItems(clock, hub, query, endMs, gone.signal).finally(() => {
+        page = await firstPage(clock, hub, query, endMs, gone.signal).finally(() => {
           waiting -= 1;
         });
       }
       sendJson(response, 200, {
-        items: items.map((item) => ({ ...item, cursor: formatCursor(state.incarnation, item.cursor) })),
-        cursor: formatCursor(state.incarnation, items.at(-1)?.cursor ?? query.after),
+        items: page.items.map((item) => ({ ...item, cursor: formatCursor(state.incarnation, item.cursor) })),
+        cursor: formatCursor(state.incarnation, page.cursor),
       });
     } catch (error) {
       sendError(response, error);
@@ -52,21 +52,41 @@ export function eventEndpoint(clock: Clock, hub: Pick<Hub, 'journal' | 'state' |
   };
 }
 
+type EventHub = Pick<Hub, 'journal' | 'state' | 'onEvents'>;
+type Place = EventQuery & { after: number };
+
+interface Page {
+  items: NodeEvent[];
+  /** Nothing up to here is left to read. */
+  cursor: number;
+}
+
+/** Errors: `E_REVISION_EXPIRED` when events after `query.after` are held no more. */
+async function readPage({ journal, state }: EventHub, query: Place): Promise<Page> {
+  const { last } = await journal.eventRange();
+  const items = await journal.events(query);
+  const { first } = await journal.eventRange();
+  if (query.after !== EVENTS_FROM_THE_START && query.after < first - 1)
+    throw new AppError(
+      'E_REVISION_EXPIRED',
+      'events after this cursor were dropped, for the hub keeps only the newest: go on at details.resume',
+      { details: { resume: formatCursor(state.incarnation, first - 1) } },
+    );
+  const read = items.at(-1)?.cursor ?? query.after;
+  // All up to `last` were looked at. Without them, who waits for a rare type would search everything again each time.
+  return { items, cursor: items.length < query.countMax ? Math.max(read, last) : read };
+}
+
 /** Looks again whenever events came, until there is one, the time is over, or the consumer left. */
-async function firstItems(
-  clock: Clock,
-  { journal, onEvents }: Pick<Hub, 'journal' | 'onEvents'>,
-  query: EventQuery,
-  endMs: number,
-  gone: AbortSignal,
-): Promise<NodeEvent[]> {
-  for (;;) {
+async function firstPage(clock: Clock, hub: EventHub, query: Place, endMs: number, gone: AbortSignal): Promise<Page> {
+  for (let { after } = query; ; ) {
     const news = new AbortController();
-    const stop = onEvents(() => news.abort());
+    const stop = hub.onEvents(() => news.abort());
     try {
-      const items = await journal.events(query);
+      const page = await readPage(hub, { ...query, after });
       const leftMs = endMs - clock.monotonic();
-      if (items.length > 0 || leftMs <= 0 || gone.aborted) return items;
+      if (page.items.length > 0 || leftMs <= 0 || gone.aborted) return page;
+      after = page.cursor;
       await clock.sleep(leftMs, AbortSignal.any([news.signal, gone])).catch(() => {});
     } finally {
       stop();
@@ -74,7 +94,7 @@ async function firstItems(
   }
 }
 
-function readQuery(parameters: URLSearchParams, place: (text: string) => number): EventQuery & { after: number } {
+function readQuery(parameters: URLSearchParams, place: (text: string) => number): Place {
   const node = parameters.get('node');
   const type = parameters.get('type');
   const since = parameters.get('since');

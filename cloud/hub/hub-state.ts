@@ -69,6 +69,8 @@ export interface HubJournal {
   commit(changes: readonly HubChange[]): Promise<void>;
   /** Ascending by cursor. */
   events(query: EventQuery): Promise<NodeEvent[]>;
+  /** Cursors of the oldest event that is still held, and of the newest; with none held `first` is above `last`. */
+  eventRange(): Promise<{ first: number; last: number }>;
 }
 
 export const emptyHubState = (incarnation: string): HubState => ({

@@ -46,6 +46,7 @@ export class Hub {
     this.journal = {
       load: () => ports.journal.load(),
       events: (query) => ports.journal.events(query),
+      eventRange: () => ports.journal.eventRange(),
       commit: async (changes: readonly HubChange[]) => {
         await ports.journal.commit(changes);
         const told = changes.filter(({ kind }) => kind === 'events');

@@ -111,6 +111,15 @@ export class SqliteHubJournal implements HubJournal {
     return (await this.#db.all(sql, [...params, countMax])).map(eventOf);
   }
 
+  async eventRange(): Promise<{ first: number; last: number }> {
+    const [row] = await this.#db.all(
+      'SELECT (SELECT min(cursor) FROM node_event) AS first, (SELECT max(cursor) FROM node_event) AS last',
+      [],
+    );
+    const last = (row?.last as number | null) ?? 0;
+    return { first: (row?.first as number | null) ?? last + 1, last };
+  }
+
   #statementsOf(change: HubChange): Statement[] {
     switch (change.kind) {
       case 'section.changed':

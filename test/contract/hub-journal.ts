@@ -77,6 +77,7 @@ export function describeHubJournal(name: string, open: () => Promise<HubJournalH
     test('events come in the order in which they were stored, by node, by type, from a cursor on', async () => {
       const { journal } = harness;
       await journal.load();
+      expect(await journal.eventRange()).toEqual({ first: 1, last: 0 });
       await journal.commit([eventsChange('gate-1', 'one', 1, 3), eventsChange('gate-2', 'one', 1, 2)]);
       await journal.commit([eventsChange('gate-1', 'one', 4, 1)]);
       const all = await journal.events({ countMax: 100 });
@@ -87,6 +88,7 @@ export function describeHubJournal(name: string, open: () => Promise<HubJournalH
       expect(first).toEqual(eventOf('gate-1', 'one', 1));
       const cursors = all.map(({ cursor }) => cursor);
       expect(cursors).toEqual([...new Set(cursors)].sort((one, other) => one - other));
+      expect(await journal.eventRange()).toEqual({ first: cursors[0], last: cursors.at(-1) });
       const of = async (query: Parameters<HubJournal['events']>[0]) =>
         (await journal.events(query)).map(({ cursor }) => cursors.indexOf(cursor));
       expect(await of({ node: 'gate-2', countMax: 100 })).toEqual([3, 4]);

@@ -168,6 +168,12 @@ export class SimHubJournal implements HubJournal {
       )
       .slice(0, countMax);
   }
+
+  async eventRange(): Promise<{ first: number; last: number }> {
+    const { events } = this.#disk.live;
+    const last = events.at(-1)?.cursor ?? 0;
+    return { first: events[0]?.cursor ?? last + 1, last };
+  }
 }
 
 /** Tokens and certificates in the same file as everything else. */

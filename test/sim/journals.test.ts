@@ -49,6 +49,7 @@ describeHubJournal('on a simulated disk', async () => {
       load: () => world.settle(journal.load(), CALL_MS_MAX),
       commit: (changes) => world.settle(journal.commit(changes), CALL_MS_MAX),
       events: (query) => world.settle(journal.events(query), CALL_MS_MAX),
+      eventRange: () => world.settle(journal.eventRange(), CALL_MS_MAX),
     };
   };
   return {

@@ -182,6 +182,7 @@ function changing(
   return {
     load: () => journal.load(),
     events: (query) => journal.events(query),
+    eventRange: () => journal.eventRange(),
     commit: (changes) => journal.commit(changes.map((each) => (each.kind === 'events' ? change(each) : each))),
   };
 }

@@ -178,6 +178,7 @@ export class SimHub {
         return state;
       },
       events: (query: Parameters<typeof journal.events>[0]) => journal.events(query),
+      eventRange: () => journal.eventRange(),
       commit: async (changes: Parameters<typeof journal.commit>[0]) => {
         await journal.commit(changes);
         observer.hubCommitted(changes);

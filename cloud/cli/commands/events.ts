@@ -38,7 +38,8 @@ const ownTypes = /^(?:kubernetes|stile)\./;
 export async function showEvents(world: World, options: EventsOptions): Promise<void> {
   const connection = await world.connect(options);
   const since = new Date(Math.max(0, world.clock.now() - options.sinceMs)).toISOString();
-  const query = { ...options, since };
+  // A cursor says more exactly where to go on.
+  const query: Query & { output: Output } = options.after === undefined ? { ...options, since } : { ...options };
   if (options.watch) return follow(world, connection, query);
   const events: AppEvent[] = [];
   let page: Page;
@@ -61,6 +62,8 @@ async function follow(world: World, connection: Connection, query: Query & { out
       for (const event of page.items) if (isMeant(event, query)) world.terminal.out(lineOf(event, query.output));
       query.after = page.cursor;
       waiting = page.items.length < PAGE_ITEMS;
+      // What a terminal was away with comes late, and is news all the same.
+      if (waiting) delete query.since;
     } catch (error) {
       if (codeOf(error) !== 'E_CANCELLED') throw error;
     }
@@ -71,7 +74,7 @@ interface Query {
   node?: string;
   type?: string;
   /** RFC 3339. */
-  since: string;
+  since?: string;
   after?: string;
 }
 
@@ -92,9 +95,8 @@ async function readPage(
   const parameters = new URLSearchParams({ limit: String(PAGE_ITEMS) });
   if (node !== undefined) parameters.set('node', node);
   if (type !== undefined) parameters.set('type', type);
-  // A cursor says more exactly where to go on.
-  if (after === undefined) parameters.set('since', since);
-  else parameters.set('after', after);
+  if (since !== undefined) parameters.set('since', since);
+  if (after !== undefined) parameters.set('after', after);
   if (waiting) parameters.set('waitSeconds', String(WAIT_SECONDS));
   const path = `/stile/v1/events?${parameters}`;
   const { json } = await connection.hub.send({ method: 'GET', path, ...(signal === undefined ? {} : { signal }) });
