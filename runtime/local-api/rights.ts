@@ -49,7 +49,7 @@ export function rightsOf(given: Readonly<Record<string, string>> | undefined): {
   };
   const rights: Rights = {
     twins: read(annotations.twins, [{ pattern: '*', verbs: new Set<TwinVerb>(['get']) }], [], parseTwinRules),
-    events: read(annotations.events, true, false, (text) => ({ append: true, none: false })[text.trim()]),
+    events: read(annotations.events, true, false, parseEvents),
     kubernetes: read<KubernetesScope>(annotations.kubernetes, 'namespace', 'none', parseKubernetesScope),
   };
   return { rights, faults };
@@ -86,6 +86,11 @@ function parseTwinRule(text: string): TwinRule | undefined {
 
 function isTwinVerb(text: string): text is TwinVerb {
   return (twinVerbs as readonly string[]).includes(text);
+}
+
+function parseEvents(text: string): boolean | undefined {
+  const word = text.trim();
+  return word === 'append' ? true : word === 'none' ? false : undefined;
 }
 
 function parseKubernetesScope(text: string): KubernetesScope | undefined {

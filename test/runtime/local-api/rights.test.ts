@@ -45,6 +45,7 @@ test('events and kubernetes read their own words only', () => {
   const { rights, faults } = rightsOf({ 'stile.dev/events': 'yes', 'stile.dev/kubernetes': 'everything' });
   expect(rights).toMatchObject({ events: false, kubernetes: 'none' });
   expect(faults).toHaveLength(2);
+  expect(rightsOf({ 'stile.dev/events': 'constructor' }).rights.events).toBe(false);
 });
 
 const pods = new Map<string, AppPod>([
