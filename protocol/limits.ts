@@ -24,6 +24,8 @@ export const limits = {
   reportValueBytesMax: 32 * 1024,
   /** Objects and arrays inside one another in the data of an event: with what goes around it, within `depthMax`. */
   eventDepthMax: 12,
+  /** For so long the same type and id of one terminal mean the same event, at the terminal and at the hub. */
+  eventIdMs: 30 * 24 * 3_600_000,
   reportItemsMax: 1_024,
   /** Bytes of values that one report message carries. */
   reportBytesMax: 128 * 1024,

@@ -1,5 +1,6 @@
 /** The hub's own state in its SQLite file. */
 import type { Json } from '../../protocol/kubernetes.ts';
+import { limits } from '../../protocol/limits.ts';
 import type { Database, Row, SqlValue, Statement } from '../../protocol/node/sqlite.ts';
 import type { RestoredFrom } from './event-cursor.ts';
 import {
@@ -174,8 +175,8 @@ function eventStatements(change: Extract<HubChange, { kind: 'events' }>): Statem
               SELECT value->>'node', value->>'epoch', value->>'seq', value->>'type', value->>'timeMs', value->>'data',
                 value->>'id' FROM json_each(?)
               WHERE value->>'id' IS NULL OR NOT EXISTS (SELECT 1 FROM node_event AS known WHERE known.node = value->>'node'
-                AND known.type = value->>'type' AND known.id = value->>'id')`,
-      params: [JSON.stringify(rows)],
+                AND known.type = value->>'type' AND known.id = value->>'id' AND known.time_ms > value->>'timeMs' - ?)`,
+      params: [JSON.stringify(rows), limits.eventIdMs],
     },
     {
       sql: `INSERT INTO node_watermark VALUES (?, ?, ?)

@@ -37,8 +37,6 @@ export interface AppendedEvent {
   original: boolean;
 }
 
-/** For so long the same type and id mean the same event. */
-const ID_MEMORY_MS = 30 * 24 * 3_600_000;
 /** Ids that are remembered, about 100 bytes each; with more in that time the oldest are forgotten early. */
 const IDS_MAX = 500_000;
 /** How often retained events are looked through for expired ones. */
@@ -129,7 +127,20 @@ export class NodeStore {
   async #appendOnce(event: NewEvent & { id: string }): Promise<AppendedEvent> {
     const { type, id } = event;
     const known = await this.#journal.findEvent(type, id);
-    return known === undefined ? this.#append(event) : { ...known, type, id, original: false };
+    if (known === undefined) return this.#append(event);
+    if (known.timeMs >= this.#nowMs() - limits.eventIdMs) return { ...known, type, id, original: false };
+    // Its time is over, and nothing was acknowledged since that would have forgotten it.
+    await this.#forgetIds();
+    return this.#append(event);
+  }
+
+  #forgetIds(): Promise<void> {
+    return this.commit([{ kind: 'event.ids', beforeMs: this.#nowMs() - limits.eventIdMs, countMax: IDS_MAX }]);
+  }
+
+  /** Of a clock that began at 1970 it is at least known what it has certainly passed, or its ids would be forgotten. */
+  #nowMs(): number {
+    return Math.max(0, Math.floor(this.#clock.now()), this.#state.timeFloorMs);
   }
 
   #append(event: NewEvent): Promise<AppendedEvent> {
@@ -146,7 +157,7 @@ export class NodeStore {
     this.#pendingCount += 1;
     this.#pendingBytes += sizeBytes;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...event, timeMs: Math.max(0, Math.floor(this.#clock.now())), resolve, reject });
+      this.#waiting.push({ ...event, timeMs: this.#nowMs(), resolve, reject });
       this.#appending ??= this.#appendWaiting();
     });
   }
@@ -167,7 +178,7 @@ export class NodeStore {
       this.#retainedBytes += usage.bytes;
     }
     const due = this.#clock.monotonic() >= this.#prunedAtMs + PRUNE_INTERVAL_MS;
-    if (due) await this.commit([{ kind: 'event.ids', beforeMs: this.#clock.now() - ID_MEMORY_MS, countMax: IDS_MAX }]);
+    if (due) await this.#forgetIds();
     return due || this.#retainedBytes > limits.retainedBytesMax ? this.#prune() : [];
   }
 

@@ -114,6 +114,21 @@ export function describeHubJournal(name: string, open: () => Promise<HubJournalH
         ]),
       );
     });
+
+    test('an id that was used again after its 30 days is another event', async () => {
+      const { journal } = harness;
+      await journal.load();
+      const first = eventOf('gate-1', 'one', 2);
+      const again = (seq: number, days: number): HubChange => ({
+        kind: 'events',
+        node: 'gate-1',
+        epoch: 'one',
+        watermark: seq,
+        events: [{ ...first, seq, timeMs: first.timeMs + days * 24 * 3_600_000 }],
+      });
+      for (const change of [again(1, 0), again(2, 29), again(3, 31)]) await journal.commit([change]);
+      expect((await journal.events({ countMax: 100 })).map(({ seq }) => seq)).toEqual([1, 3]);
+    });
   });
 
   test(`hub journal: ${name}: any changes load as they apply in memory`, { timeout: 60_000 }, async () => {

@@ -22,6 +22,7 @@ import type { ResourceStore } from '../../cloud/store/resource-store.ts';
 import { RoutedStore } from '../../cloud/twins/routed-store.ts';
 import type { Env } from '../../protocol/env.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
+import { limits } from '../../protocol/limits.ts';
 import type { Change } from '../../protocol/resources/store/change-log.ts';
 import { KindTable } from '../../protocol/resources/store/kind-table.ts';
 import { SimDisk } from './disk.ts';
@@ -43,8 +44,8 @@ export interface HubDiskState {
   hub: HubState;
   /** Ascending by cursor. */
   events: NodeEvent[];
-  /** Node, type and id of the events that have one. */
-  ids: Set<string>;
+  /** Node, type and id of the events that have one, and when the last of them was. */
+  ids: Map<string, number>;
   identity: IdentityRows;
 }
 
@@ -57,7 +58,7 @@ export function hubDisk(world: World, host: Host): HubDisk {
       busy: { objects: new Map(), revision: 0 },
       hub: emptyHubState(''),
       events: [],
-      ids: new Set(),
+      ids: new Map(),
       identity: emptyIdentityRows(),
     }),
     clone: (state) => ({
@@ -65,7 +66,7 @@ export function hubDisk(world: World, host: Host): HubDisk {
       busy: cloneObjects(state.busy),
       hub: cloneHubState(state.hub),
       events: [...state.events],
-      ids: new Set(state.ids),
+      ids: new Map(state.ids),
       identity: cloneIdentityRows(state.identity),
     }),
   });
@@ -148,8 +149,8 @@ export class SimHubJournal implements HubJournal {
         let cursor = state.events.at(-1)?.cursor ?? 0;
         for (const event of change.events) {
           const name = JSON.stringify([event.node, event.type, event.id]);
-          if (event.id !== undefined && state.ids.has(name)) continue;
-          if (event.id !== undefined) state.ids.add(name);
+          if (event.id !== undefined && (state.ids.get(name) ?? -Infinity) > event.timeMs - limits.eventIdMs) continue;
+          if (event.id !== undefined) state.ids.set(name, event.timeMs);
           cursor += 1;
           state.events.push({ ...event, cursor });
         }
