@@ -115,7 +115,11 @@ export class NodeReports {
   async #actionResult(node: string, data: Json): Promise<void> {
     try {
       const result = readActionResult(data);
-      await this.#update(actionKind, undefined, result.name, (current) => {
+      // A node knows an action by its uid, which no other one ever has.
+      const { items } = await this.#store.list(actionKind);
+      const found = items.find(({ metadata }) => metadata.uid === result.uid);
+      if (found === undefined) return;
+      await this.#update(actionKind, undefined, found.metadata.name, (current) => {
         const action = current as Action;
         return action.spec.nodeName === node ? actionTold(action, result, this.#env.clock.now()) : undefined;
       });

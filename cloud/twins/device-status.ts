@@ -7,7 +7,7 @@ import type { Outcome } from '../controllers/step.ts';
 import { deviceKind } from '../kinds/device.ts';
 import { actualProperties, profileOf, twinIdOf, wantedProperties } from './device-properties.ts';
 
-/** Values of a device may change many times a second; its object is written once in so long. */
+/** Values of a device may change many times a second; its object is written once in so long, and when one is new. */
 export const DEVICE_STATUS_MS = 60_000;
 /** The condition of a Device: it has a twin that does all that the Device says. */
 export const TWIN_READY = 'TwinReady';
@@ -25,9 +25,10 @@ export interface DeviceView {
   nowMs: number;
 }
 
-/** States that a runtime reports under `operatingState` beside the resources. */
-const operatingStates = ['UNKNOWN', 'UP', 'DOWN'] as const;
-type OperatingState = (typeof operatingStates)[number];
+/** The member of reported in which a terminal tells of the device itself; no resource has such a name. */
+const DEVICE_MEMBER = '_device';
+
+type Account = Partial<NonNullable<Device['status']>>;
 
 export function reconcileDevice(view: DeviceView): Outcome {
   const { device, nowMs } = view;
@@ -39,7 +40,7 @@ export function reconcileDevice(view: DeviceView): Outcome {
     next !== undefined && Object.entries(next).some(([key, value]) => !sameJson(status[key as never], value));
   const waitMs = (status.lastReported ?? -DEVICE_STATUS_MS) + DEVICE_STATUS_MS - nowMs;
   // A clock that was put back must not silence a device.
-  const due = news && (waitMs <= 0 || waitMs > DEVICE_STATUS_MS);
+  const due = news && (waitMs <= 0 || waitMs > DEVICE_STATUS_MS || hasNewProperty(status, next));
   if (!due && conditions === before) return { steps: [], ...(news ? { lookAgainMs: waitMs } : {}) };
   const account = due ? { ...next, lastReported: nowMs } : {};
   const object: Device = {
@@ -50,6 +51,11 @@ export function reconcileDevice(view: DeviceView): Outcome {
     steps: [{ do: 'updateStatus', kind: deviceKind, object }],
     ...(news && !due ? { lookAgainMs: waitMs } : {}),
   };
+}
+
+/** A device that comes up tells one resource after the other; each is new once. */
+function hasNewProperty({ deviceProperties = {} }: Account, next: Account): boolean {
+  return Object.keys(next.deviceProperties ?? {}).some((name) => !Object.hasOwn(deviceProperties, name));
 }
 
 function verdictOf({ device, profile, nodeExists, nameTaken }: DeviceView): Verdict | undefined {
@@ -74,13 +80,14 @@ function verdictOf({ device, profile, nodeExists, nameTaken }: DeviceView): Verd
 }
 
 /** Undefined while the node has told nothing. */
-function accountOf({ twin, profile }: DeviceView): Partial<NonNullable<Device['status']>> | undefined {
+function accountOf({ twin, profile }: DeviceView): Account | undefined {
   const reported = twin?.status?.reported?.value;
   const read = profile && profileOf(profile);
   if (reported === undefined || read === undefined || read instanceof AppError) return undefined;
-  const state = reported.operatingState as OperatingState;
+  const { up, locked } = (reported[DEVICE_MEMBER] ?? {}) as { up?: unknown; locked?: unknown };
   return {
-    ...(operatingStates.includes(state) ? { operatingState: state } : {}),
+    ...(typeof up === 'boolean' ? { operatingState: up ? 'UP' : 'DOWN' } : {}),
+    adminState: locked === true ? 'LOCKED' : 'UNLOCKED',
     deviceProperties: actualProperties(twin, read),
   };
 }

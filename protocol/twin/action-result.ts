@@ -7,7 +7,6 @@ export const ACTION_EVENT = 'stile.action';
 
 export interface ActionResult {
   /** Of the Action. */
-  name: string;
   uid: string;
   status: ActionStatus;
 }
@@ -19,11 +18,10 @@ const phases: readonly ActionStatus['phase'][] = ['Pending', 'Running', ...final
 
 /** As it came over the wire, checked. Errors: `E_INPUT_INVALID`. */
 export function readActionResult(data: Json): ActionResult {
-  const { name, uid, status } = membersOf(data, 'the event');
+  const { uid, status } = membersOf(data, 'the event');
   const { phase, output, error, startTime, completionTime } = membersOf(status, 'status');
   if (!phases.includes(phase as ActionStatus['phase'])) throw malformed(`status.phase is one of ${phases.join(', ')}`);
   return {
-    name: text(name, 'name'),
     uid: text(uid, 'uid'),
     status: {
       phase: phase as ActionStatus['phase'],

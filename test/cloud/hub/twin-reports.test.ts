@@ -85,7 +85,7 @@ test('many writers of one twin all come through', async () => {
 test('the result of an action counts once and for ever, from its own node', async () => {
   const { uid: actionUid } = (await action()).metadata;
   const result = async (status: Partial<ActionStatus>, node = 'gate-1') => {
-    const data = { name: 'raise-1', uid: actionUid!, status } as unknown as Json;
+    const data = { uid: actionUid!, status } as unknown as Json;
     await reports.events(node, {
       epoch: 'epoch',
       first: 1,

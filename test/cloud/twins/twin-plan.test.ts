@@ -141,14 +141,16 @@ test('values come back to the Device as texts, at a bounded rate', async () => {
   await stage.create(deviceProfileKind, profile);
   await stage.create(deviceKind, barrier('gate-1'));
   await stage.settle();
-  await told('default.barrier', { open: true, level: 7, operatingState: 'UP', other: 1 }, 1);
+  await told('default.barrier', { open: true, _device: { up: true }, other: 1 }, 1);
+  expect((await device()).status?.deviceProperties).toEqual({ open: { name: 'open', actualValue: 'true' } });
+  await told('default.barrier', { open: true, level: 7, _device: { up: true }, other: 1 }, 2);
   const first = (await device()).status!;
-  expect(first).toMatchObject({ operatingState: 'UP' });
+  expect(first).toMatchObject({ operatingState: 'UP', adminState: 'UNLOCKED' });
   expect(first.deviceProperties).toEqual({
     open: { name: 'open', actualValue: 'true' },
     level: { name: 'level', actualValue: '7' },
   });
-  await told('default.barrier', { open: false, level: 8, operatingState: 'DOWN' }, 2);
+  await told('default.barrier', { open: false, level: 8, _device: { up: false, locked: true } }, 3);
   expect((await device()).status).toEqual(first);
   await stage.advance(DEVICE_STATUS_MS);
   expect((await device()).status).toMatchObject({
