@@ -40,6 +40,12 @@ export function pathOf(url: URL): string[] {
   return url.pathname.split('/').slice(1).map(decoded);
 }
 
+/** Errors: `E_INPUT_INVALID`. */
+export function requireMethods({ request, url }: Exchange, methods: readonly string[]): void {
+  if (methods.includes(request.method ?? '')) return;
+  throw new AppError('E_INPUT_INVALID', `${url.pathname} takes ${methods.join(' and ')}, not ${request.method}`);
+}
+
 /** Errors: `E_FORBIDDEN`. */
 export function forbidden(principal: Principal, what: string, remedy: string): AppError {
   return new AppError('E_FORBIDDEN', `${principal.name} may not ${what}: ${remedy}`);

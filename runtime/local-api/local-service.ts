@@ -5,23 +5,25 @@ import { appEvents } from './app-events.ts';
 import { kubernetesEndpoint } from './kubernetes-endpoint.ts';
 import type { LocalService } from './local-api.ts';
 import type { Principals } from './principals.ts';
+import { thingsEndpoint } from './things-endpoint.ts';
 import { twinSockets } from './twin-socket.ts';
 import { twinsEndpoint } from './twins-endpoint.ts';
 import type { ViewStore } from './view-store.ts';
 
 export interface LocalServiceParts {
-  terminal: Pick<Terminal, 'link' | 'twins'>;
+  terminal: Pick<Terminal, 'link' | 'twins' | 'devices' | 'actions'>;
   /** The view, for who reads it as Kubernetes objects. */
   shown: ViewStore;
 }
 
 export function localService(env: Env, { terminal, shown }: LocalServiceParts, principals: Principals): LocalService {
-  const { link, twins } = terminal;
+  const { link, twins, devices, actions } = terminal;
   const sockets = twinSockets(env, twins, principals);
   return {
     handlers: [
       appEvents((event) => link.append(event)),
       twinsEndpoint(twins, principals),
+      thingsEndpoint({ twins, devices, actions }, principals),
       kubernetesEndpoint(env, shown),
     ],
     upgrade: (upgrade) => sockets.upgrade(upgrade),

@@ -45,6 +45,10 @@ const SILENT_MS_MAX = 120_000;
 /** Between two looks at what waits for readers, while somebody is connected. */
 const SHED_EVERY_MS = 1_000;
 
+/** Who wants to observe waits so long for a terminal that starts. */
+const START_MS_MAX = 20_000;
+const START_LOOK_MS = 50;
+
 export class LocalServer {
   readonly refusals: Refusals;
   readonly #env: Env;
@@ -154,7 +158,7 @@ export class LocalServer {
     if (this.#answerHealth(url, response)) return;
     const principal = this.#identify(request, url);
     caller.name = principal.name;
-    if (!this.#parts.started()) throw starting();
+    if (!this.#parts.started() && !wantsStream(request)) throw starting();
     const left = new AbortController();
     // The answer to a request that came behind others has no end of its own when its connection closes.
     const done = this.#connections.begin(request.socket, principal.name, () => left.abort());
@@ -163,6 +167,7 @@ export class LocalServer {
       left.abort();
     });
     const signal = AbortSignal.any([this.#stopping.signal, left.signal]);
+    await this.#untilStarted(signal);
     const exchange = { env: this.#env, request, response, url, path: pathOf(url), principal, signal };
     for (const handler of this.#parts.handlers) {
       if (!(await handler(exchange))) continue;
@@ -172,6 +177,15 @@ export class LocalServer {
       return;
     }
     throw new AppError('E_NOT_FOUND', `the local API knows no ${request.method} ${url.pathname}`);
+  }
+
+  /** An EventSource that is refused does not come back (HTML Living Standard, 9.2.2): cut off by a restart, it waits. */
+  async #untilStarted(signal: AbortSignal): Promise<void> {
+    const untilMs = this.#env.clock.monotonic() + START_MS_MAX;
+    while (!this.#parts.started()) {
+      if (this.#env.clock.monotonic() >= untilMs) throw starting();
+      await this.#env.clock.sleep(START_LOOK_MS, signal);
+    }
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -201,7 +215,8 @@ export class LocalServer {
   #identify(request: IncomingMessage, url: URL): Principal {
     const ticket = url.searchParams.get('ticket');
     const { principals } = this.#parts;
-    if (ticket !== null && request.headers.authorization === undefined && request.method === 'GET')
+    const reads = request.method === 'GET' || request.method === 'HEAD';
+    if (ticket !== null && request.headers.authorization === undefined && reads)
       return principals.identifyTicket(ticket);
     return principals.identify(request.headers.authorization);
   }
@@ -221,6 +236,10 @@ export class LocalServer {
     if (code === 'E_UNAUTHORIZED' && !response.headersSent) response.setHeader('www-authenticate', 'Bearer');
     sendError(response, error);
   }
+}
+
+function wantsStream({ headers }: IncomingMessage): boolean {
+  return headers.accept?.includes('text/event-stream') ?? false;
 }
 
 /** Without the query, which may hold a ticket. */

@@ -170,7 +170,7 @@ function ifMatch(request: IncomingMessage): Pick<WriteOptions, 'ifMatch'> {
   return { ifMatch: Number(sequence) };
 }
 
-function preferenceOf(request: IncomingMessage): 'fast' | 'durable' {
+export function preferenceOf(request: IncomingMessage): 'fast' | 'durable' {
   const wishes = String(request.headers.prefer ?? '')
     .split(',')
     .map((wish) => wish.trim());

@@ -39,6 +39,9 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   yaml: ['cloud/', 'test/'],
   esbuild: ['firmware-images/', 'runtime/app-client/', 'runtime/packaging/', 'test/'],
   '@yao-pkg/pkg': ['firmware-images/', 'runtime/packaging/', 'test/'],
+  '@node-wot/core': ['test/'],
+  '@node-wot/binding-http': ['test/'],
+  'wot-thing-description-types': ['test/'],
   'fast-check': ['test/'],
   vitest: ['test/'],
 };
