@@ -245,6 +245,25 @@ it(
   TEST_MS,
 );
 
+it(
+  'an identity whose files are lost under a running terminal, both copies, is written again within the hour',
+  async () => {
+    await startHub();
+    const dataDir = await joined();
+    const { own, scope } = await startLink(dataDir);
+    const names = ['key.pem', 'cert.pem', 'ca.pem', 'node.json'];
+    const paths = names.flatMap((name) => ['', '.copy'].map((suffix) => join(dataDir, 'identity', name + suffix)));
+    const read = () => Promise.all(paths.map((path) => readFile(path, 'utf8').catch(() => '')));
+    const before = await read();
+    const mended: string[] = [];
+    scope.spawn((signal) => own.watch((files) => mended.push(...files), signal));
+    await Promise.all(paths.map((path) => rm(path)));
+    await expect.poll(after(600_000, read), patient).toEqual(before);
+    expect(mended).toEqual(['cert.pem', 'key.pem', 'ca.pem', 'node.json']);
+  },
+  TEST_MS,
+);
+
 /** Looks again with some time gone by: the pauses of both sides, without the waiting. */
 function after<T>(ms: number, look: () => T): () => T {
   return () => {
