@@ -102,8 +102,11 @@ class Place {
     }
     this.#gone = false;
     const { sequence } = now;
-    if (sequence === this.#sequence) return [];
     const document = now.document as unknown as Json;
+    if (sequence === this.#sequence) {
+      this.#document ??= document;
+      return [];
+    }
     const changes = this.#sequence === undefined ? undefined : this.#twins.changes(twin, this.#sequence);
     const told =
       this.#path === undefined ? this.#whole(document, sequence, changes) : this.#part(document, sequence, changes);

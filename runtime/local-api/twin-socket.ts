@@ -14,13 +14,14 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Env } from '../../protocol/env.ts';
 import { AppError, errorBody } from '../../protocol/errors.ts';
 import type { Json } from '../../protocol/kubernetes.ts';
+import { limits } from '../../protocol/limits.ts';
 import { Scope, untilAborted } from '../../protocol/scope.ts';
-import type { WriteOptions } from '../twins/twins.ts';
+import type { TwinView, WriteOptions } from '../twins/twins.ts';
 import type { Upgrade } from './exchange.ts';
 import type { Principal, Principals } from './principals.ts';
 import { type FollowOptions, follow, type Reader } from './twin-follower.ts';
 import type { TwinSource } from './twin-source.ts';
-import { requireReading, writableSections } from './twins-endpoint.ts';
+import { requireReading, writableSections, writeAnswer } from './twins-endpoint.ts';
 
 const MESSAGE_BYTES_MAX = 256 * 1024;
 /** Of one caller: one has room for many subscriptions. */
@@ -37,6 +38,8 @@ const WAITING_BYTES_MAX = 256 * 1024;
 const PING_EVERY_MS = 30_000;
 const MIN_INTERVAL_MS_MAX = 3_600_000;
 const PATH_PARTS_MAX = 16;
+/** UTF-16 units of a twin's id: two names of Kubernetes with a point between them. */
+const ID_CHARACTERS_MAX = 2 * limits.nameBytesMax + 1;
 
 export interface TwinSockets {
   /** Errors: `E_TOO_MANY`. */
@@ -153,7 +156,7 @@ class TwinSocket {
       this.#subscriptions.get(call.subscription as number)?.abort();
       return { unsubscribed: this.#subscriptions.delete(call.subscription as number) };
     }
-    const id = text(call.twin, 'twin');
+    const id = idOf(call.twin);
     if (call.method === 'subscribe') return this.#subscribe(id, call);
     if (call.method === 'get') {
       requireReading(principals, this.#principal, id);
@@ -168,9 +171,10 @@ class TwinSocket {
         ? {}
         : { ifMatch: wholeNumberOf(call.ifMatch, 'ifMatch', Number.MAX_SAFE_INTEGER) }),
     };
-    if (call.method === 'patch') return twins.patch(id, call.body as Json, options);
-    if (call.method === 'put') return twins.put(id, call.body as Json, options);
-    if (call.method === 'clear') return twins.clear(id, options);
+    const answer = (twin: TwinView) => writeAnswer(principals, this.#principal, id, twin);
+    if (call.method === 'patch') return answer(await twins.patch(id, call.body as Json, options));
+    if (call.method === 'put') return answer(await twins.put(id, call.body as Json, options));
+    if (call.method === 'clear') return answer(await twins.clear(id, options));
     throw new AppError('E_INPUT_INVALID', 'method is one of subscribe, unsubscribe, get, patch, put, clear');
   }
 
@@ -195,8 +199,8 @@ class TwinSocket {
     };
     this.#scope.spawn(async (stop) => {
       try {
-        // After the answer that names the subscription.
-        await Promise.resolve();
+        // After the answer that names the subscription, which comes some turns of promises later.
+        await env.clock.sleep(0, stop);
         const signal = AbortSignal.any([stop, ending.signal]);
         await follow(env.clock, twins, id, reader, options, signal);
       } finally {
@@ -264,9 +268,10 @@ function parse(message: string | undefined): Call | undefined {
 }
 
 function followOptions({ after, path, minIntervalMs }: Call): FollowOptions {
-  const isPath = Array.isArray(path) && path.length <= PATH_PARTS_MAX && path.every((part) => typeof part === 'string');
+  const isName = (part: unknown) => typeof part === 'string' && part.length <= limits.twinKeyBytesMax;
+  const isPath = Array.isArray(path) && path.length <= PATH_PARTS_MAX && path.every(isName);
   if (path !== undefined && !isPath)
-    throw new AppError('E_INPUT_INVALID', `path is a list of at most ${PATH_PARTS_MAX} names`);
+    throw new AppError('E_INPUT_INVALID', `path is a list of at most ${PATH_PARTS_MAX} names of members`);
   return {
     ...(after === undefined ? {} : { after: wholeNumberOf(after, 'after', Number.MAX_SAFE_INTEGER) }),
     ...(path === undefined ? {} : { path: path as string[] }),
@@ -276,9 +281,9 @@ function followOptions({ after, path, minIntervalMs }: Call): FollowOptions {
   };
 }
 
-function text(value: unknown, name: string): string {
-  if (typeof value === 'string' && value !== '') return value;
-  throw new AppError('E_INPUT_INVALID', `${name} is a text`);
+function idOf(value: unknown): string {
+  if (typeof value === 'string' && value !== '' && value.length <= ID_CHARACTERS_MAX) return value;
+  throw new AppError('E_INPUT_INVALID', `twin is the id of one, up to ${ID_CHARACTERS_MAX} characters`);
 }
 
 function wholeNumberOf(value: unknown, name: string, max: number): number {

@@ -9,7 +9,7 @@
  *   PUT    /twins/ID    the whole document
  *   DELETE /twins/ID    empties it: a twin exists for as long as its node or device
  *
- * Writes take `If-Match: "SEQ"` and `Prefer: durable` (the default: answered after fsync) or `Prefer: fast`.
+ * Writes are answered with the document they made, 204 to a caller that may not read it. They take `If-Match: "SEQ"` and `Prefer: durable` (the default: answered after fsync) or `Prefer: fast`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '../../protocol/errors.ts';
@@ -52,6 +52,16 @@ export function writableSections(principals: Principals, principal: Principal, i
   if (sections.length > 0) return sections;
   const remedy = `annotate its pod with ${annotations.twins}: "${id}=get,reported" or "${id}=get,desired"`;
   throw forbidden(principal, `write the twin ${id}`, remedy);
+}
+
+/** What a write is answered with: a caller that may not read the twin hears no more than its sequence. */
+export function writeAnswer(
+  principals: Principals,
+  principal: Principal,
+  id: string,
+  { sequence, document }: TwinView,
+): Partial<TwinView> {
+  return principals.may(principal, id, 'get') ? { sequence, document } : { sequence };
 }
 
 function listTwins({ request, response, principal }: Exchange, twins: TwinSource, principals: Principals): void {
@@ -128,7 +138,9 @@ async function writeTwin(exchange: Exchange, twins: TwinSource, principals: Prin
     twin = await twins.clear(id, options);
   } else throw new AppError('E_INPUT_INVALID', `a twin is read with GET and written with PATCH, PUT or DELETE`);
   response.setHeader('preference-applied', fast ? 'fast' : 'durable');
-  sendTwin(request, response, twin);
+  const { sequence, document } = writeAnswer(principals, principal, id, twin);
+  if (document !== undefined) sendTwin(request, response, twin);
+  else response.writeHead(204, { etag: `"${sequence}"` }).end();
 }
 
 function sendTwin(request: IncomingMessage, response: ServerResponse, { sequence, document }: TwinView): void {

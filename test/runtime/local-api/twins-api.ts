@@ -22,6 +22,7 @@ const env = { clock: systemClock, random: systemRandom, log: createLog('silent')
 export const pods: ReadonlyMap<string, { namespace: string; name: string; annotations?: Record<string, string> }> =
   new Map([
     ['reader', { namespace: 'default', name: 'reader' }],
+    ['blind', { namespace: 'default', name: 'blind', annotations: { 'stile.dev/twins': 'self=reported' } }],
     ['writer', { namespace: 'default', name: 'writer', annotations: { 'stile.dev/twins': '*=get,reported' } }],
   ]);
 

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Json } from '../../../protocol/kubernetes.ts';
 import { mergePatch } from '../../../protocol/merge-patch.ts';
+import { systemClock } from '../../../protocol/node/clock.ts';
 import { Events, type Life, NODE, useTwinsApi } from './twins-api.ts';
 
 const { begin, directory } = useTwinsApi();
@@ -229,6 +230,51 @@ test('a subscription with an interval is told together', async () => {
   for (let n = 0; n < 20; n += 1) await life.twins.patch(NODE, reported({ n }), { durable: false });
   await expect.poll(() => heard.at(-1)?.event?.sequence).toBe(life.twins.get(NODE)!.sequence);
   expect(heard.length).toBeLessThan(8);
+  socket.close();
+});
+
+test('the answer that names a subscription comes before its first event', async () => {
+  const life = await begin();
+  const { socket, heard, say } = await connect(life, 'reader');
+  say({ id: 1, method: 'subscribe', twin: NODE });
+  await expect.poll(() => heard.length).toBe(2);
+  expect(heard.map(({ id }) => id)).toEqual([1, undefined]);
+  socket.close();
+});
+
+test('who comes back for a path hears nothing while the value there stays', async () => {
+  const life = await begin();
+  const { sequence: after } = await life.twins.patch(NODE, reported({ lamp: 'on' }));
+  const { socket, heard, say } = await connect(life, 'writer');
+  say({ id: 1, method: 'subscribe', twin: NODE, path: ['properties', 'reported', 'lamp'], after });
+  await expect.poll(() => heard.length).toBe(1);
+  await systemClock.sleep(20);
+  say({ id: 2, method: 'patch', twin: NODE, body: reported({ other: 1 }) });
+  say({ id: 3, method: 'patch', twin: NODE, body: reported({ lamp: 'off' }) });
+  const told = () => heard.filter(({ subscription }) => subscription === 1).map(({ event }) => event?.value);
+  await expect.poll(told).toEqual(['off']);
+  socket.close();
+});
+
+test('a subscription keeps no long names', async () => {
+  const life = await begin();
+  const { socket, heard, say } = await connect(life, 'reader');
+  say({ id: 1, method: 'subscribe', twin: 'x'.repeat(1_000) });
+  say({ id: 2, method: 'subscribe', twin: NODE, path: ['x'.repeat(2_000)] });
+  await expect.poll(() => heard.length).toBe(2);
+  expect(heard.map(({ error }) => error?.code)).toEqual(['E_INPUT_INVALID', 'E_INPUT_INVALID']);
+  socket.close();
+});
+
+test('an app that may write and not read is not told what is there', async () => {
+  const life = await begin();
+  const answer = await life.ask(`/twins/${NODE}`, { method: 'PATCH', as: 'blind', body: reported({ lamp: 'on' }) });
+  expect(answer).toMatchObject({ status: 204, body: null });
+  expect(answer.headers.etag).toBe(`"${life.twins.get(NODE)!.sequence}"`);
+  const { socket, heard, say } = await connect(life, 'blind');
+  say({ id: 1, method: 'patch', twin: NODE, body: reported({ lamp: 'off' }) });
+  await expect.poll(() => heard.length).toBe(1);
+  expect(heard[0]).toEqual({ id: 1, result: { sequence: life.twins.get(NODE)!.sequence } });
   socket.close();
 });
 
