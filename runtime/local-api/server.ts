@@ -153,6 +153,7 @@ export class LocalServer {
   async #serve(request: IncomingMessage, response: ServerResponse, caller: { name: string }): Promise<void> {
     // A page on this terminal may ask too: what it shows is a token, never a cookie.
     response.setHeader('access-control-allow-origin', '*');
+    response.setHeader('access-control-expose-headers', 'etag, location, preference-applied, retry-after');
     const url = targetOf(request);
     if (request.method === 'OPTIONS') return preflight(response);
     if (this.#answerHealth(url, response)) return;
@@ -257,7 +258,8 @@ function targetOf(request: IncomingMessage): URL {
 function preflight(response: ServerResponse): void {
   response.writeHead(204, {
     'access-control-allow-methods': 'GET, PUT, PATCH, POST, DELETE',
-    'access-control-allow-headers': 'authorization, content-type, if-match, prefer, last-event-id, idempotency-key',
+    'access-control-allow-headers':
+      'authorization, content-type, if-match, if-none-match, prefer, last-event-id, idempotency-key',
     'access-control-max-age': '600',
   });
   response.end();

@@ -96,6 +96,18 @@ test('tokens and the chosen port are the same in the next life', async () => {
   expect(second.principals.ownerToken).toBe(first.principals.ownerToken);
 });
 
+test('a page of another origin may send what twins take, and reads what they answer', async () => {
+  const api = await open(await directory(), [whoAmI]);
+  const asked = await ask(api.access.socket, '/who', { method: 'OPTIONS' });
+  expect(asked.status).toBe(204);
+  expect(asked.headers['access-control-allow-origin']).toBe('*');
+  expect(asked.headers['access-control-allow-headers']).toContain('if-none-match');
+  const answered = await ask(api.access.socket, '/who', { token: api.access.tokenOf('u1') });
+  for (const name of ['etag', 'location', 'retry-after'])
+    expect(answered.headers['access-control-expose-headers']).toContain(name);
+  expect(answered.headers['access-control-allow-credentials']).toBeUndefined();
+});
+
 test('an address that is taken leaves the socket', async () => {
   const dataDir = await directory();
   const other = await open(await directory(), [], { host: '127.0.0.1', port: 0 });
