@@ -8,7 +8,7 @@
  *   that it used; unless somebody emptied its identity's directory or its disk.
  */
 import { X509Certificate } from 'node:crypto';
-import type { NodeState } from '../../../runtime/store/node-state.ts';
+import type { NodeChange, NodeState } from '../../../runtime/store/node-state.ts';
 import { choosePodAddress } from '../../../runtime/workloads/pod-address.ts';
 import { choosePodUser, podUsersDefault } from '../../../runtime/workloads/pod-user.ts';
 import type { SpawnRequest } from '../../../runtime/workloads/ports.ts';
@@ -26,7 +26,7 @@ interface Marks {
 interface Machine {
   /** By uid. */
   pods: Map<string, Marks>;
-  /** Address or user to the names of the pods that had it. */
+  /** Address or user to the names of the pods that had it, also of those that never started. */
   holders: Map<string | number, Set<string>>;
   /** Latest last. */
   certificates: string[];
@@ -52,6 +52,16 @@ export class A1Retained implements Observer {
   nodeStoreReplaced(node: string, state: NodeState | undefined): void {
     const { pods } = this.#of(node);
     for (const uid of pods.keys()) if (state?.pods.has(uid) !== true) pods.delete(uid);
+  }
+
+  nodeCommitted(node: string, changes: readonly NodeChange[]): void {
+    const { holders } = this.#of(node);
+    for (const change of changes) {
+      if (change.kind !== 'pod') continue;
+      const { namespace, name, podIP, user } = change.record;
+      for (const mark of [podIP, user ?? ''])
+        holders.set(mark, (holders.get(mark) ?? new Set<string>()).add(`${namespace}/${name}`));
+    }
   }
 
   identityForgotten(node: string): void {
@@ -95,8 +105,6 @@ export class A1Retained implements Observer {
         now[mark] === first[mark] || others,
         () => `${pod} has ${words(now)}, and by its name it should have ${words(first)}`,
       );
-      const names = holders.get(now[mark] ?? '') ?? new Set<string>();
-      holders.set(now[mark] ?? '', names.add(own));
     }
     pods.set(uid, now);
   }
