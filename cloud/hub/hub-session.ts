@@ -12,6 +12,7 @@ import { Scope } from '../../protocol/scope.ts';
 import { SectionContent } from '../../protocol/section-content.ts';
 import { versionMax, versionMin } from '../../protocol/version.ts';
 import { sectionId } from '../../protocol/view-replica.ts';
+import { Drops } from './drops.ts';
 import type { NodeReports } from './node-reports.ts';
 import { ReportQueue } from './report-queue.ts';
 import { Subscription } from './subscription.ts';
@@ -56,6 +57,7 @@ export class HubSession {
   readonly #reports: ReportQueue;
   readonly #liveness: Liveness;
   readonly #subscriptions = new Map<number, Subscription>();
+  readonly #drops = new Drops();
   #cursors = new Map<string, Cursor>();
   #receiver: ReportReceiver | undefined;
   /** Of the node's store, from its greeting. */
@@ -157,7 +159,7 @@ export class HubSession {
     for (const [handle, { section }] of this.#subscriptions) {
       if (wanted.has(handle)) continue;
       this.#subscriptions.delete(handle);
-      this.#send({ name: 'drop', scope: section.source.scope, uid: section.source.uid });
+      this.#forget(section.source.scope, section.source.uid);
     }
     for (const [handle, section] of wanted) if (!this.#subscriptions.has(handle)) this.#subscribe(section);
   }
@@ -259,7 +261,7 @@ export class HubSession {
     for (const { scope, uid } of hello.cursors) {
       const id = sectionId(scope, uid);
       if (held.has(id)) continue;
-      this.#send({ name: 'drop', scope, uid });
+      this.#forget(scope, uid);
       // Should the section become the node's later in this session, it has forgotten the content by then.
       this.#cursors.delete(id);
     }
@@ -268,6 +270,7 @@ export class HubSession {
 
   #subscribe(section: SectionHandle): void {
     const subscription = new Subscription(section);
+    this.#drops.revoke(section.source.scope, section.source.uid);
     this.#subscriptions.set(section.handle, subscription);
     const id = sectionId(section.source.scope, section.source.uid);
     const cursor = this.#cursors.get(id);
@@ -278,7 +281,18 @@ export class HubSession {
     this.#noteAcks(true);
   }
 
+  #forget(scope: number, uid: string): void {
+    for (const message of this.#drops.begin(scope, uid)) this.#send(message);
+    this.#noteAcks(true);
+  }
+
   #view(message: MessageOf<'viewAck' | 'viewMismatch' | 'inventory'>): void {
+    const dropped = this.#drops.answered(message);
+    if (dropped !== undefined) {
+      for (const next of dropped) this.#send(next);
+      this.#noteAcks(true);
+      return;
+    }
     const subscription = this.#subscriptions.get(message.handle);
     // Of a section that was just dropped.
     if (subscription === undefined) return;
@@ -324,7 +338,8 @@ export class HubSession {
   }
 
   #noteAcks(progress: boolean): void {
-    const outstanding = [...this.#subscriptions.values()].some((subscription) => subscription.outstanding);
+    const behind = [...this.#subscriptions.values()].some((subscription) => subscription.outstanding);
+    const outstanding = behind || this.#drops.outstanding;
     this.#liveness.awaiting(outstanding, progress, this.#env.clock.monotonic());
   }
 
