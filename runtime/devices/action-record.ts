@@ -8,6 +8,9 @@
  */
 import { AppError, codeOf, errorBody } from '../../protocol/errors.ts';
 import type { Action, ActionStatus, Json } from '../../protocol/kubernetes.ts';
+import { ACTION_EVENT } from '../../protocol/twin/action-result.ts';
+import { eventFault } from '../store/event-fault.ts';
+import type { NewEvent } from '../store/node-store.ts';
 
 export interface ActionRecord {
   /** Of the hub's Action its uid; random for one that was asked for here. */
@@ -29,6 +32,8 @@ export type Outcome = { output: Json | undefined } | { error: unknown };
 
 /** Of an input, and of an output, as JSON. */
 export const ACTION_VALUE_BYTES_MAX = 8 * 1024;
+/** UTF-16 units of what a driver says of a failure. */
+const ERROR_CHARACTERS_MAX = 1_024;
 /** Nobody waits longer for an action to begin, and for so long a local one is remembered. */
 export const ACTION_LIFE_MS_MAX = 24 * 3_600_000;
 
@@ -74,13 +79,21 @@ export function settled(record: ActionRecord, outcome: Outcome, nowMs: number): 
   if ('error' in outcome) {
     const { code, message } = errorBody(outcome.error);
     const cut = codeOf(outcome.error) === 'E_CANCELLED' || codeOf(outcome.error) === 'E_TIMEOUT';
-    return ended(record, cut ? 'Unknown' : 'Failed', nowMs, { code, message });
+    const shown = message.toWellFormed().slice(0, ERROR_CHARACTERS_MAX);
+    return ended(record, cut ? 'Unknown' : 'Failed', nowMs, { code, message: shown });
   }
   const done = ended(record, 'Completed', nowMs);
   const { output } = outcome;
-  // The action happened: an answer that is too long is left out, not held against it.
-  if (output === undefined || sizeBytes(output) > ACTION_VALUE_BYTES_MAX) return done;
-  return { ...done, status: { ...done.status, output } };
+  if (output === undefined) return done;
+  const told: ActionRecord = { ...done, status: { ...done.status, output } };
+  // The action happened: an answer that is too long, or that no event could carry, is left out, not held against it.
+  const isFit = eventFault(resultEvent(told)) === undefined && sizeBytes(output) <= ACTION_VALUE_BYTES_MAX;
+  return isFit ? told : done;
+}
+
+/** What the hub is told of an action that is over. */
+export function resultEvent({ id, status }: ActionRecord): NewEvent {
+  return { type: ACTION_EVENT, data: { uid: id, status: status as unknown as Json } };
 }
 
 /** A record as the next life of the program finds it. */

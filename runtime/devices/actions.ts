@@ -20,6 +20,7 @@ import {
   forgettable,
   isFinal,
   type Outcome,
+  resultEvent,
   settled,
 } from './action-record.ts';
 import type { Devices, PreparedAction } from './devices.ts';
@@ -32,8 +33,6 @@ export const ACTION_RUN_MS_MAX = 300_000;
 const RETRY_MS = 10_000;
 /** Between two looks at a device that the hub's action waits for. */
 const DEVICE_LOOK_MS = 1_000;
-/** The type of the event that tells the hub of a result. */
-export const ACTION_EVENT = 'stile.action';
 
 export interface ActionsPorts {
   store: Pick<NodeStore, 'state' | 'commit'>;
@@ -237,14 +236,12 @@ export class Actions {
   }
 
   #tell(record: ActionRecord): void {
-    const { id, status } = record;
-    const name = `${id}@${this.#incarnation}`;
+    const name = `${record.id}@${this.#incarnation}`;
     if (record.from !== 'hub' || this.#told.has(name)) return;
     this.#told.add(name);
-    const data = { uid: id, status: status as unknown as Json };
-    this.#ports.append({ type: ACTION_EVENT, data, id: name }).catch((error: unknown) => {
+    this.#ports.append({ ...resultEvent(record), id: name }).catch((error: unknown) => {
       this.#told.delete(name);
-      this.#env.log.warn('result of an action not told', { action: id, err: error });
+      this.#env.log.warn('result of an action not told', { action: record.id, err: error });
       this.#lookLater();
     });
   }

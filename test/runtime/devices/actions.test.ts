@@ -85,6 +85,26 @@ test.each<[string, { name?: string; input?: Json; twin?: string }, string, strin
   expect(life.store.state.actions.size).toBe(0);
 });
 
+function nested(levels: number): Json {
+  return levels === 0 ? 1 : { inner: nested(levels - 1) };
+}
+
+test.each<[string, Json]>([
+  ['that nests too deep', nested(11)],
+  ['with half a surrogate pair', { text: '\ud800' }],
+  ['that is too long', 'x'.repeat(9_000)],
+])('an answer %s is left out, and the hub hears that it happened', async (_what, output) => {
+  const { answers, drivers } = countingDriver();
+  const life = await ready(await begin({ drivers }));
+  life.actions.apply([action('a1', { name: 'open' })], 'hub');
+  await eventually(() => expect(answers).toHaveLength(1));
+  answers[0]!(output);
+  await eventually(() => expect(life.store.pendingEvents).toBe(1));
+  const [told] = await life.store.readEvents(life.store.state.epoch, 1, 1);
+  expect(told?.data).toMatchObject({ uid: 'a1', status: { phase: 'Completed' } });
+  expect(told?.data).not.toHaveProperty('status.output');
+});
+
 test('under one Idempotency-Key it happens once, at once, later and in the next life', async () => {
   const { invoked, answers, drivers } = countingDriver();
   const first = await ready(await begin({ drivers }));
