@@ -24,7 +24,8 @@ export const simDriver: Driver = {
   protocol: 'sim',
   async open(env, setting, listener) {
     const { address, profile, id } = setting;
-    const machine = models[address.model ?? ''];
+    const model = address.model ?? '';
+    const machine = Object.hasOwn(models, model) ? models[model] : undefined;
     if (machine === undefined)
       throw new AppError('E_INPUT_INVALID', `protocols.sim.model of ${id} is one of ${Object.keys(models).join(', ')}`);
     const strange = [

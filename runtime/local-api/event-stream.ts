@@ -29,7 +29,7 @@ export class EventStream {
     this.#response.write(`${head}data: ${JSON.stringify(data)}\n\n`);
   }
 
-  /** Resolves when the reader took what waited for it, or is gone. */
+  /** Resolves when the reader took what waited for it, or `signal` aborts, which it does for a reader that is gone. */
   drained(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -37,7 +37,9 @@ export class EventStream {
         signal.removeEventListener('abort', done);
         resolve();
       };
-      if (signal.aborted || this.#response.destroyed || !this.#response.writableNeedDrain) return resolve();
+      // Of one that is gone nothing is resolved before: who asks again at once would never let the signal come.
+      const took = !(this.#response.destroyed || this.#response.writableNeedDrain);
+      if (signal.aborted || took) return resolve();
       this.#response.once('drain', done);
       signal.addEventListener('abort', done, { once: true });
     });

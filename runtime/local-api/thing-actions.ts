@@ -62,12 +62,12 @@ async function invoke(
 }
 
 function listAll(exchange: Exchange, { actions }: ThingSource, id: string): void {
-  const byName: Record<string, object[]> = {};
+  const byName = new Map<string, object[]>();
   for (const record of actions.list(id)) {
-    const list = byName[record.name] ?? [];
-    byName[record.name] = [...list, shownInvocation(exchange, record)];
+    const list = byName.get(record.name) ?? [];
+    byName.set(record.name, [...list, shownInvocation(exchange, record)]);
   }
-  sendJson(exchange.response, 200, byName);
+  sendJson(exchange.response, 200, Object.fromEntries(byName));
 }
 
 function list(exchange: Exchange, { actions }: ThingSource, id: string, name: string): void {

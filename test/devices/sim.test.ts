@@ -174,5 +174,8 @@ test('what the model does not have is refused at the door', async () => {
   });
   const setting = (model: string) => ({ id: 'default.it', profile, address: { model } });
   await expect(simDriver.open(env, setting('barrier'), listener)).rejects.toThrow('a simulated barrier has no wings');
-  await expect(simDriver.open(env, setting('tree'), listener)).rejects.toThrow('is one of barrier, turnstile, scanner');
+  for (const model of ['tree', 'constructor'])
+    await expect(simDriver.open(env, setting(model), listener)).rejects.toThrow(
+      'is one of barrier, turnstile, scanner',
+    );
 });

@@ -3,7 +3,7 @@
 import { EventSource } from 'undici';
 import { expect, test } from 'vitest';
 import type { Json } from '../../../protocol/kubernetes.ts';
-import { BARRIER, eventually, NODE } from '../devices/house.ts';
+import { action, BARRIER, eventually, NODE } from '../devices/house.ts';
 import { SCANNER, type ThingsLife, tellDevices, useThings } from './things-api.ts';
 
 const { begin } = useThings();
@@ -190,4 +190,13 @@ test('a ticket reads its thing and nothing else', async () => {
   expect((await life.ask(`${scanner}/properties/scans?ticket=${href}`, { as })).status).toBe(403);
   const write = await life.ask(`${barrier}/properties/position?ticket=${href}`, { as, method: 'PUT', body: 'open' });
   expect(write.status).toBe(401);
+});
+
+test('actions are listed whatever the hub called them', async () => {
+  const life = await ready();
+  life.actions.apply([action('a1', { name: 'constructor' })], 'hub');
+  await eventually(() => expect(life.actions.get('a1')?.status.phase).toBe('Failed'));
+  const { status, body } = await life.ask(`${barrier}/actions`);
+  expect(status).toBe(200);
+  expect(body).toMatchObject({ constructor: [{ id: 'a1', phase: 'Failed' }] });
 });
