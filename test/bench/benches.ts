@@ -1,9 +1,24 @@
 /** Every bench, in the order of the report. A new one is a file and a row here. */
 import type { Bench } from './bench.ts';
+import { appRates } from './local-api/app-rates.ts';
+import { fanOut } from './local-api/fan-out.ts';
+import { offlineGate } from './local-api/offline-gate.ts';
+import { twinCalls } from './local-api/twin-calls.ts';
 import { durableRows } from './terminal/durable-rows.ts';
 import { idleWrites } from './terminal/idle-writes.ts';
 import { memoryIdle, memoryWithPods } from './terminal/memory.ts';
 import { offlineRestart } from './terminal/offline-restart.ts';
 import { start } from './terminal/start.ts';
 
-export const benches: readonly Bench[] = [memoryIdle, memoryWithPods, start, offlineRestart, durableRows, idleWrites];
+export const benches: readonly Bench[] = [
+  memoryIdle,
+  memoryWithPods,
+  start,
+  offlineRestart,
+  durableRows,
+  idleWrites,
+  twinCalls,
+  appRates,
+  fanOut,
+  offlineGate,
+];

@@ -24,3 +24,15 @@ export const startEmptyHttpServer = (engine = process.execPath): TimedProcess =>
 /** Starts `command` so many times, says `all run`. */
 export const startChildren = (count: number, command: readonly string[]): TimedProcess =>
   new TimedProcess([process.execPath, script('children.mjs'), String(count), ...command]);
+
+/** Listens on `socket` when it resolves; see `durable-log-server.mjs`. */
+export async function startDurableLogServer(stage: Stage, socket: string): Promise<void> {
+  const server = new TimedProcess([
+    process.execPath,
+    script('durable-log-server.mjs'),
+    socket,
+    join(stage.folder, 'log.jsonl'),
+  ]);
+  stage.later(() => server.kill('SIGKILL'));
+  await server.line(/listens/);
+}
