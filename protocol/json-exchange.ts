@@ -6,6 +6,9 @@ import { AppError, errorBody, errorTable } from './errors.ts';
 /** A body that takes longer is given up: it would hold a connection of an unknown sender. */
 const BODY_MS_MAX = 20_000;
 
+/** Why its time is not watched any more. Without a reason at hand each body would cost an exception with its stack. */
+const bodyRead = new Error('the body is read');
+
 /** Errors: `E_WIRE_TOO_LARGE`, `E_TIMEOUT`, `E_INPUT_INVALID`. */
 export async function readJson(request: IncomingMessage, bytesMax: number, clock: Clock): Promise<unknown> {
   const text = await readBody(request, bytesMax, clock);
@@ -57,7 +60,7 @@ async function readBody(request: IncomingMessage, bytesMax: number, clock: Clock
     }
     return Buffer.concat(chunks);
   } finally {
-    done.abort();
+    done.abort(bodyRead);
     await tooLate;
   }
 }

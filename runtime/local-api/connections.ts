@@ -86,6 +86,11 @@ export class Connections {
     }
   }
 
+  /** Who is under way hears that its connection is to close. */
+  endRequests(): void {
+    for (const { underWay } of this.#all.values()) for (const onGone of underWay) onGone();
+  }
+
   closeAll(): void {
     for (const { socket } of this.#all.values()) socket.destroy();
   }

@@ -98,6 +98,7 @@ export class LocalServer {
   async close(): Promise<void> {
     this.#stopping.abort();
     const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
+    this.#connections.endRequests();
     await Promise.all(this.#answers);
     this.#connections.closeAll();
     await Promise.all([...closed, this.#shedding]);
@@ -159,15 +160,16 @@ export class LocalServer {
     if (this.#answerHealth(url, response)) return;
     const principal = this.#identify(request, url);
     caller.name = principal.name;
-    if (!this.#parts.started() && !wantsStream(request)) throw starting();
+    if (this.#stopping.signal.aborted || (!this.#parts.started() && !wantsStream(request))) throw starting();
     const left = new AbortController();
     // The answer to a request that came behind others has no end of its own when its connection closes.
-    const done = this.#connections.begin(request.socket, principal.name, () => left.abort());
+    const leave = () => left.abort(over);
+    const done = this.#connections.begin(request.socket, principal.name, leave);
     response.once('close', () => {
       done();
-      left.abort();
+      leave();
     });
-    const signal = AbortSignal.any([this.#stopping.signal, left.signal]);
+    const { signal } = left;
     await this.#untilStarted(signal);
     const exchange = { env: this.#env, request, response, url, path: pathOf(url), principal, signal };
     for (const handler of this.#parts.handlers) {
@@ -243,6 +245,9 @@ function wantsStream({ headers }: IncomingMessage): boolean {
   return headers.accept?.includes('text/event-stream') ?? false;
 }
 
+/** Why a request's signal aborts. Without a reason at hand each one would cost an exception with its stack. */
+const over = starting();
+
 /** Without the query, which may hold a ticket. */
 function pathnameOf(request: IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0]!.slice(0, 256);
@@ -266,7 +271,7 @@ function preflight(response: ServerResponse): void {
 }
 
 function starting(): AppError {
-  return new AppError('E_STARTING', 'the terminal starts: try again in a moment', { retryAfterMs: 1_000 });
+  return new AppError('E_STARTING', 'the terminal starts or stops: try again in a moment', { retryAfterMs: 1_000 });
 }
 
 function listenFault(error: NodeJS.ErrnoException, where: string): AppError {
