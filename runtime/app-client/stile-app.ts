@@ -108,7 +108,7 @@ export class StileApp {
     return twinOf(await this.#call('GET', twinPath(id)));
   }
 
-  /** Applies a merge patch (RFC 7396) to the whole document. */
+  /** Applies a merge patch (RFC 7396) to the whole document; an app that may not read it hears of an empty one. */
   async patch(id: string, patch: Json, options: WriteOptions = {}): Promise<Twin> {
     return twinOf(await this.#call('PATCH', twinPath(id), patch, writeHeaders(options)));
   }
@@ -149,8 +149,9 @@ export class StileApp {
   }
 
   /** Resolves when the event is on the terminal's disk; it reaches the hub once. `E_OUTBOX_FULL` when there is no room. */
-  async append(event: AppEvent): Promise<AppendedEvent> {
-    return (await this.#call('POST', '/events', event as unknown as Json)).body as unknown as AppendedEvent;
+  async append(event: AppEvent, signal?: AbortSignal): Promise<AppendedEvent> {
+    const { body } = await this.#call('POST', '/events', event as unknown as Json, {}, signal);
+    return body as unknown as AppendedEvent;
   }
 
   /**
@@ -160,7 +161,7 @@ export class StileApp {
   async appendSurely(event: AppEvent & { id: string }, signal?: AbortSignal): Promise<AppendedEvent> {
     for (let failures = 1; ; failures += 1) {
       try {
-        return await this.append(event);
+        return await this.append(event, signal);
       } catch (error) {
         const passing =
           error instanceof StileError && (error.status === 0 || error.status === 429 || error.status >= 500);
@@ -232,7 +233,9 @@ async function readAll(response: IncomingMessage): Promise<Json> {
 }
 
 function twinOf({ etag, body }: Answer): Twin {
-  return { sequence: Number(etag.replaceAll('"', '')), document: body as unknown as TwinDocument };
+  // A write of an app that may not read is answered without a document.
+  const document = body === null ? { properties: { desired: {}, reported: {} } } : (body as unknown as TwinDocument);
+  return { sequence: Number(etag.replaceAll('"', '')), document };
 }
 
 function twinPath(id: string): string {

@@ -1,4 +1,6 @@
 /** The client of apps against the real local API: over the socket and TCP, and across a restart of the runtime. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { connect, type Twin } from '../../../runtime/app-client/stile-app.ts';
 import { type Life, NODE, useTwinsApi } from '../local-api/twins-api.ts';
@@ -22,6 +24,28 @@ test('reads, reports and keeps two writers apart', async () => {
   await expect(stile.twin('nobody')).rejects.toEqual(refusal('E_NOT_FOUND'));
   const overTcp = connect({ url: life.api.access.url!, token: life.api.access.tokenOf('reader') });
   expect(await overTcp.twin(NODE)).toEqual(after);
+});
+
+test('a write of what may not be read is no document', async () => {
+  const life = await begin();
+  const { sequence, document } = await app(life, 'blind').report(NODE, { lamp: 'on' });
+  expect(document.properties).toEqual({ desired: {}, reported: {} });
+  expect(life.twins.get(NODE)!.sequence).toBe(sequence);
+});
+
+test('an event that is told surely is given up at once when it is called off', async () => {
+  const silent = createServer(() => {});
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { port } = silent.address() as AddressInfo;
+  const ending = new AbortController();
+  const event = { type: 'scan', data: 1, id: 'scan-1' };
+  const telling = connect({ url: `http://127.0.0.1:${port}`, token: 't' }).appendSurely(event, ending.signal);
+  const arrived = new Promise((resolve) => silent.once('request', resolve));
+  await arrived;
+  ending.abort();
+  await expect(telling).rejects.toEqual(refusal('E_UNREACHABLE'));
+  silent.closeAllConnections();
+  await new Promise((resolve) => silent.close(resolve));
 });
 
 test('follows a twin over a restart of the runtime', async () => {
