@@ -64,9 +64,10 @@ export function wantedProperties(device: Device, profile: Profile): WantedProper
 
 /**
  * The twin with what changed in `spec.deviceProperties` since it was looked at last; the very same one when nothing
- * did. What somebody wrote into the twin itself stands until the Device says something new.
+ * did, and undefined when it would be over the limits of a twin. What somebody wrote into the twin itself stands until
+ * the Device says something new.
  */
-export function withProperties(twin: Twin, { values }: WantedProperties): Twin {
+export function withProperties(twin: Twin, { values }: WantedProperties): Twin | undefined {
   const before = takenOver(twin);
   const wanted = Object.fromEntries(values);
   if (sameJson(before, wanted)) return twin;
@@ -74,7 +75,7 @@ export function withProperties(twin: Twin, { values }: WantedProperties): Twin {
   for (const [name, value] of Object.entries(before))
     if (!values.has(name) && sameJson(desired[name], value)) delete desired[name];
   for (const [name, value] of values) if (!sameJson(before[name], value)) desired[name] = value;
-  if (!isSection(desired)) return twin;
+  if (!isSection(desired)) return undefined;
   const annotations: Record<string, string> = {
     ...twin.metadata.annotations,
     [keys.deviceProperties]: JSON.stringify(wanted),

@@ -5,7 +5,7 @@ import { sameJson } from '../../protocol/resources/store/json-value.ts';
 import { findCondition, type Verdict, withConditions } from '../controllers/condition.ts';
 import type { Outcome } from '../controllers/step.ts';
 import { deviceKind } from '../kinds/device.ts';
-import { actualProperties, profileOf, twinIdOf, wantedProperties } from './device-properties.ts';
+import { actualProperties, profileOf, twinIdOf, wantedProperties, withProperties } from './device-properties.ts';
 
 /** Values of a device may change many times a second; its object is written once in so long, and when one is new. */
 export const DEVICE_STATUS_MS = 60_000;
@@ -58,7 +58,7 @@ function hasNewProperty({ deviceProperties = {} }: Account, next: Account): bool
   return Object.keys(next.deviceProperties ?? {}).some((name) => !Object.hasOwn(deviceProperties, name));
 }
 
-function verdictOf({ device, profile, nodeExists, nameTaken }: DeviceView): Verdict | undefined {
+function verdictOf({ device, profile, nodeExists, nameTaken, twin }: DeviceView): Verdict | undefined {
   const fault = (reason: string, message: string): Verdict => ({ type: TWIN_READY, status: 'False', reason, message });
   const node = device.metadata.annotations?.[keys.deviceNode];
   const { profileName } = device.spec;
@@ -74,8 +74,11 @@ function verdictOf({ device, profile, nodeExists, nameTaken }: DeviceView): Verd
     return fault('ProfileMissing', `There is no DeviceProfile ${profileName} in its namespace.`);
   const read = profileOf(profile);
   if (read instanceof AppError) return fault('ProfileFaulty', `${profileName}: ${read.message}`);
-  const { faults } = wantedProperties(device, read);
+  const wanted = wantedProperties(device, read);
+  const { faults } = wanted;
   if (faults.length > 0) return fault('PropertyFaulty', `${faults.slice(0, FAULTS_SHOWN_MAX).join('; ')}.`);
+  if (twin !== undefined && withProperties(twin, wanted) === undefined)
+    return fault('PropertyFaulty', 'With deviceProperties, desired of its twin would be larger than a twin may be.');
   return { type: TWIN_READY, status: 'True', reason: 'TwinMade', message: `${node} holds its twin.` };
 }
 

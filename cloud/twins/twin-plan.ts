@@ -72,5 +72,5 @@ function inStep(twin: Twin, { node, device, profile }: TwinOwner): Twin {
   const managed: Twin = { ...labelled, spec: device.spec.managed === false ? { ...spec, managed: false } : spec };
   const read = profile === undefined ? undefined : profileOf(profile);
   if (read === undefined || read instanceof AppError) return managed;
-  return withProperties(managed, wantedProperties(device, read));
+  return withProperties(managed, wantedProperties(device, read)) ?? managed;
 }

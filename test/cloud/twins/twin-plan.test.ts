@@ -190,3 +190,32 @@ test('an action that nobody tells of expires, and is forgotten later', async () 
   await stage.advance(ACTION_KEPT_MS + 1_000);
   expect(await found()).toBeUndefined();
 });
+
+test('a hub that starts again finds everything in order', async () => {
+  await stage.create(deviceProfileKind, profile);
+  const properties = { open: { name: 'open', desiredValue: 'true' } };
+  await stage.create(deviceKind, barrier('gate-1', { deviceProperties: properties }));
+  await stage.settle();
+  await told('default.barrier', { open: true, level: 7, _device: { up: true } }, 1);
+  const before = stage.store.revision();
+  await stage.restart();
+  expect(stage.store.revision()).toBe(before);
+});
+
+test('what a twin cannot hold is told at the Device, and left out', async () => {
+  await stage.create(deviceProfileKind, {
+    ...profile,
+    spec: { deviceResources: [{ name: 'text', properties: { valueType: 'String', readWrite: 'W' } }] },
+  } as DeviceProfile);
+  const text = { name: 'text', desiredValue: 'x'.repeat(5_000) };
+  await stage.create(deviceKind, barrier('gate-1', { deviceProperties: { text } }));
+  await stage.settle();
+  expect(await condition()).toMatchObject({ status: 'False', reason: 'PropertyFaulty' });
+  expect((await twin('default.barrier'))!.spec.desired).toEqual({});
+  await setDevice((one) => ({
+    ...one,
+    spec: { ...one.spec, deviceProperties: { text: { ...text, desiredValue: 'x' } } },
+  }));
+  expect(await condition()).toMatchObject({ status: 'True' });
+  expect((await twin('default.barrier'))!.spec.desired).toEqual({ text: 'x' });
+});
