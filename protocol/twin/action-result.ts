@@ -35,7 +35,8 @@ export function readActionResult(data: Json): ActionResult {
 
 function faultOf(error: Json): { code: string; message: string } {
   const { code, message } = membersOf(error, 'status.error');
-  return { code: text(code, 'status.error.code'), message: text(message, 'status.error.message') };
+  // A driver may have nothing to say, and its action is over all the same.
+  return { code: text(code, 'status.error.code'), message: typeof message === 'string' ? message : '' };
 }
 
 function membersOf(value: Json | undefined, what: string): Partial<Members> {

@@ -99,6 +99,14 @@ test('the result of an action counts once and for ever, from its own node', asyn
   const done = await result({ phase: 'Completed', output: { open: true } });
   expect(done).toMatchObject({ phase: 'Completed', output: { open: true } });
   expect(Date.parse(done!.completionTime!)).toBeGreaterThan(0);
-  expect(await result({ phase: 'Failed' })).toEqual(done);
+  expect(await result({ phase: 'Failed', error: { code: 'E_DEVICE_FAILED', message: '' } })).toEqual(done);
   expect(await result({ phase: 'Unknown' })).toEqual(done);
+});
+
+test('a failure without a word is a failure', async () => {
+  const { uid: actionUid } = (await action()).metadata;
+  const status = { phase: 'Failed', error: { code: 'E_DEVICE_FAILED', message: '' } };
+  const items = [{ type: 'stile.action', timeMs: 1, data: { uid: actionUid!, status } }];
+  await reports.events('gate-1', { epoch: 'epoch', first: 1, watermark: 1, items: items as never });
+  expect((await action()).status).toMatchObject(status);
 });
