@@ -77,7 +77,7 @@ function parseTwinRules(text: string): TwinRule[] | undefined {
 }
 
 function parseTwinRule(text: string): TwinRule | undefined {
-  const [, pattern, list] = /^([a-z0-9.*-]{1,253})\s*=\s*([a-z*,\s]+)$/.exec(text) ?? [];
+  const [, pattern, list] = /^(\*|[a-z0-9.-]{1,251}(?:\.\*)?)\s*=\s*([a-z*,\s]+)$/.exec(text) ?? [];
   if (pattern === undefined || list === undefined) return undefined;
   const verbs = list.split(',').map((verb) => verb.trim());
   if (verbs.includes('*')) return { pattern, verbs: everyVerb };

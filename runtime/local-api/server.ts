@@ -116,7 +116,7 @@ export class LocalServer {
     server.timeout = SILENT_MS_MAX;
     server.on('connection', (socket) => this.#welcome(socket));
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
-    // Half a request, or none of HTTP's: the caller hears so where it can still hear.
+    // Half a request, or none of HTTP's: there is nobody to answer.
     server.on('clientError', (_error, socket) => socket.destroy());
     this.#servers.push(server);
     await new Promise<void>((resolve, reject) => {

@@ -28,14 +28,22 @@ test.each([
   expect(may(text, id)).toEqual(verbs);
 });
 
-test.each(['self', 'self=fly', 'self=', '=get', 'SELF=get', 'a=get;'.repeat(65), 'default.* get'])(
-  '%j cannot be read and grants nothing',
-  (text) => {
-    const { rights, faults } = twins(text);
-    expect(rights.twins).toEqual([]);
-    expect(faults).toHaveLength(1);
-  },
-);
+test.each([
+  'self',
+  'self=fly',
+  'self=',
+  '=get',
+  'SELF=get',
+  'a=get;'.repeat(65),
+  'default.* get',
+  '*gate=get',
+  'a*.b=get',
+  'a*=get',
+])('%j cannot be read and grants nothing', (text) => {
+  const { rights, faults } = twins(text);
+  expect(rights.twins).toEqual([]);
+  expect(faults).toHaveLength(1);
+});
 
 test('events and kubernetes read their own words only', () => {
   expect(rightsOf({ 'stile.dev/events': 'none', 'stile.dev/kubernetes': 'all' }).rights).toMatchObject({
