@@ -8,7 +8,7 @@
  */
 import { AppError, codeOf, errorBody } from '../../protocol/errors.ts';
 import type { Action, ActionStatus, Json } from '../../protocol/kubernetes.ts';
-import { ACTION_EVENT } from '../../protocol/twin/action-result.ts';
+import { ACTION_EVENT, finalPhases } from '../../protocol/twin/action-result.ts';
 import { eventFault } from '../store/event-fault.ts';
 import type { NewEvent } from '../store/node-store.ts';
 
@@ -36,8 +36,6 @@ export const ACTION_VALUE_BYTES_MAX = 8 * 1024;
 const ERROR_CHARACTERS_MAX = 1_024;
 /** Nobody waits longer for an action to begin, and for so long a local one is remembered. */
 export const ACTION_LIFE_MS_MAX = 24 * 3_600_000;
-
-const finalPhases: ReadonlySet<ActionStatus['phase']> = new Set(['Completed', 'Failed', 'Expired', 'Unknown']);
 
 export function isFinal({ phase }: ActionStatus): boolean {
   return finalPhases.has(phase);
@@ -87,12 +85,12 @@ export function settled(record: ActionRecord, outcome: Outcome, nowMs: number): 
   if (output === undefined) return done;
   const told: ActionRecord = { ...done, status: { ...done.status, output } };
   // The action happened: an answer that is too long, or that no event could carry, is left out, not held against it.
-  const isFit = eventFault(resultEvent(told)) === undefined && sizeBytes(output) <= ACTION_VALUE_BYTES_MAX;
+  const isFit = eventFault(actionEvent(told)) === undefined && sizeBytes(output) <= ACTION_VALUE_BYTES_MAX;
   return isFit ? told : done;
 }
 
-/** What the hub is told of an action that is over. */
-export function resultEvent({ id, status }: ActionRecord): NewEvent {
+/** What the hub is told of an action. */
+export function actionEvent({ id, status }: ActionRecord): NewEvent {
   return { type: ACTION_EVENT, data: { uid: id, status: status as unknown as Json } };
 }
 

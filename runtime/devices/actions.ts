@@ -13,6 +13,7 @@ import type { AppendedEvent, NewEvent, NodeStore } from '../store/node-store.ts'
 import {
   ACTION_LIFE_MS_MAX,
   type ActionRecord,
+  actionEvent,
   afterCrash,
   arrivedAction,
   begun,
@@ -20,7 +21,6 @@ import {
   forgettable,
   isFinal,
   type Outcome,
-  resultEvent,
   settled,
 } from './action-record.ts';
 import type { Devices, PreparedAction } from './devices.ts';
@@ -235,13 +235,17 @@ export class Actions {
     }
   }
 
+  /** A result is told until the outbox has it; that an action runs, once if at all. */
   #tell(record: ActionRecord): void {
-    const name = `${record.id}@${this.#incarnation}`;
+    const { id, status } = record;
+    const over = isFinal(status);
+    const name = over ? `${id}@${this.#incarnation}` : `${id}@${this.#incarnation}/begun`;
     if (record.from !== 'hub' || this.#told.has(name)) return;
-    this.#told.add(name);
-    this.#ports.append({ ...resultEvent(record), id: name }).catch((error: unknown) => {
+    if (over) this.#told.add(name);
+    this.#ports.append({ ...actionEvent(record), id: name }).catch((error: unknown) => {
+      this.#env.log.warn('action not told', { action: id, phase: status.phase, err: error });
+      if (!over) return;
       this.#told.delete(name);
-      this.#env.log.warn('result of an action not told', { action: record.id, err: error });
       this.#lookLater();
     });
   }
@@ -261,6 +265,7 @@ export class Actions {
   async #begin(record: ActionRecord): Promise<ActionRecord> {
     const running = begun(record, this.#ports.nowMs());
     await this.#ports.store.commit([...this.#room(), { kind: 'action', record: running }]);
+    this.#tell(running);
     this.#env.log.info('action begins', { action: record.id, twin: record.twin, name: record.name, from: record.from });
     return running;
   }

@@ -15,6 +15,7 @@ import {
   expectPhase,
   type Life,
   phaseOf,
+  results,
   twin,
   useHouse,
 } from './house.ts';
@@ -145,14 +146,16 @@ test('what ran when the power went is Unknown, and the hub hears that once', asy
   second.actions.apply([action('a1')], 'hub-1');
   expect(phaseOf(second, 'a1')).toBe('Unknown');
   await eventually(() =>
-    expect(second.events).toMatchObject([{ type: 'stile.action', data: { uid: 'a1', status: { phase: 'Unknown' } } }]),
+    expect(results(second)).toMatchObject([
+      { type: 'stile.action', data: { uid: 'a1', status: { phase: 'Unknown' } } },
+    ]),
   );
   second.actions.apply([action('a1')], 'hub-1');
   await end(second);
   const third = await ready(await begin({ drivers }));
   third.actions.apply([action('a1')], 'hub-1');
   await eventually(() => expect(third.actions.get('a1')).toBeDefined());
-  expect([...third.events, ...invoked]).toEqual(['open']);
+  expect([...results(third), ...invoked]).toEqual(['open']);
 });
 
 test('a result that a crash kept from the outbox is told by the next life', async () => {
@@ -169,7 +172,7 @@ test('a result that a crash kept from the outbox is told by the next life', asyn
   const second = await begin({ drivers });
   second.actions.apply([action('a1')], 'hub-1');
   await eventually(() =>
-    expect(second.events).toMatchObject([
+    expect(results(second)).toMatchObject([
       { id: 'a1@hub-1', data: { uid: 'a1', status: { phase: 'Completed', output: 'done' } } },
     ]),
   );
@@ -181,10 +184,10 @@ test('a hub that was put back asks again, and is answered from the record', asyn
   life.actions.apply([action('a1')], 'hub-1');
   await eventually(() => expect(answers).toHaveLength(1));
   answers[0]!(null);
-  await eventually(() => expect(life.events).toHaveLength(1));
+  await eventually(() => expect(results(life)).toHaveLength(1));
   life.actions.apply([], 'hub-1');
   life.actions.apply([action('a1')], 'hub-2');
-  await eventually(() => expect(life.events.map(({ id }) => id)).toEqual(['a1@hub-1', 'a1@hub-2']));
+  await eventually(() => expect(results(life).map(({ id }) => id)).toEqual(['a1@hub-1', 'a1@hub-2']));
   expect(invoked).toEqual(['open']);
 });
 
@@ -197,7 +200,7 @@ test.each<[string, Parameters<typeof action>[1], string]>([
   const { invoked, drivers } = countingDriver();
   const life = await ready(await begin({ drivers }));
   life.actions.apply([action('a1', spec)], 'hub-1');
-  await eventually(() => expect(life.events).toMatchObject([{ data: { uid: 'a1', status: { phase } } }]));
+  await eventually(() => expect(results(life)).toMatchObject([{ data: { uid: 'a1', status: { phase } } }]));
   expect(invoked).toEqual([]);
 });
 
@@ -216,6 +219,16 @@ test('actions of the hub on one device run one after another, and wait for a dev
   expect([...invoked, phaseOf(life, 'a2')]).toEqual(['open', undefined]);
   answers[0]!(null);
   await eventually(() => expect(invoked).toEqual(['open', 'close']));
+});
+
+test('the hub hears that an action runs before it hears how it ended', async () => {
+  const life = await ready(await begin());
+  life.actions.apply([action('a1')], 'hub-1');
+  await eventually(() =>
+    expect(life.events).toMatchObject(
+      ['Running', 'Completed'].map((phase) => ({ type: 'stile.action', data: { uid: 'a1', status: { phase } } })),
+    ),
+  );
 });
 
 test('an orderly stop leaves nothing running', async () => {

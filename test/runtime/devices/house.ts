@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
 import type { Driver } from '../../../devices/driver.ts';
 import type { Env } from '../../../protocol/env.ts';
-import type { Action, Device, DeviceProfile, DeviceResource, Json, Twin } from '../../../protocol/kubernetes.ts';
+import type {
+  Action,
+  ActionStatus,
+  Device,
+  DeviceProfile,
+  DeviceResource,
+  Json,
+  Twin,
+} from '../../../protocol/kubernetes.ts';
 import { systemClock } from '../../../protocol/node/clock.ts';
 import { createLog } from '../../../protocol/node/log.ts';
 import { systemRandom } from '../../../protocol/node/random.ts';
@@ -183,6 +191,11 @@ export async function eventually(look: () => void): Promise<void> {
       await systemClock.sleep(10);
     }
   }
+}
+
+/** What the hub was told of actions that are over. */
+export function results(life: Life): NewEvent[] {
+  return life.events.filter(({ data }) => (data as unknown as { status: ActionStatus }).status.phase !== 'Running');
 }
 
 export const phaseOf = (life: Life, id: string) => life.actions.get(id)?.status.phase;
