@@ -100,6 +100,8 @@ export class Actions {
   /** The Actions of the view, and the hub that told them; undefined: none was told yet. */
   apply(actions: readonly Action[] | undefined, incarnation: string | undefined): void {
     this.#view = new Map((actions ?? []).map((action) => [uidOf(action), action]));
+    // Whoever asks now was told nothing yet.
+    if (this.#incarnation !== incarnation) this.#told.clear();
     this.#incarnation = incarnation ?? '';
     if (this.#started) this.#look();
   }

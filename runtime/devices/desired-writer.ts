@@ -47,7 +47,7 @@ export class DesiredWriter {
   want(desired: Members, readings: ReadonlyMap<string, Json>): void {
     for (const resource of this.#resources) {
       const { name } = resource;
-      const value = desired[name];
+      const value = Object.hasOwn(desired, name) ? desired[name] : undefined;
       const task = this.#tasks.get(name);
       if (value === undefined) this.#drop(name);
       else if (task !== undefined && sameJson(task.value, value)) continue;

@@ -61,10 +61,6 @@ export class Devices {
     for (const setup of setups.values()) this.#set(setup);
   }
 
-  list(): DeviceSetup[] {
-    return [...this.#runs.values()].map(({ setup }) => setup);
-  }
-
   get(id: string): DeviceSetup | undefined {
     return this.#runs.get(id)?.setup;
   }
@@ -144,7 +140,8 @@ function inputValues(profile: Profile, command: Command, input: Json | undefined
   const values: Record<string, Json> = {};
   for (const { resource: name, defaultValue } of command.writable ? command.operations : []) {
     const resource = profile.resources.get(name)!;
-    const value = given[name] ?? defaultValue ?? resource.defaultValue;
+    const own = Object.hasOwn(given, name) ? given[name] : undefined;
+    const value = own ?? defaultValue ?? resource.defaultValue;
     if (value === undefined) throw new AppError('E_INPUT_INVALID', `${command.name} needs a value for ${name}`);
     values[name] = checkValue(resource, value);
   }

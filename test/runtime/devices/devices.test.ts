@@ -43,6 +43,38 @@ test('what the profile does not allow is not written, and told until it is put r
   await eventually(() => expect(life.reported()._device).toEqual({ up: true }));
 });
 
+test('a resource may have any name, also one that every object has', async () => {
+  const writes: [string, Json][] = [];
+  const driver: Driver = {
+    protocol: 'sim',
+    async open(_env, _setting, listener) {
+      listener.reachable(true);
+      listener.reading('constructor', 'read');
+      return {
+        read: async () => 0,
+        write: async (name, value) => {
+          writes.push([name, value]);
+        },
+        invoke: async () => undefined,
+        close: async () => {},
+      };
+    },
+  };
+  const life = await begin({ drivers: new Map([['sim', driver]]) });
+  const deviceResources = ['constructor', 'toString'].map((name) =>
+    resource(name, { valueType: 'String', readWrite: 'RW' }),
+  );
+  const operations = [{ deviceResource: 'constructor' }];
+  const deviceCommands = [{ name: 'valueOf', readWrite: 'W', resourceOperations: operations }];
+  life.devices.apply([barrier()], [barrierProfile({ deviceResources, deviceCommands })]);
+  life.twins.apply([twin(BARRIER, { toString: 'written' })]);
+  await eventually(() => expect(Object.entries(life.reported())).toContainEqual(['constructor', 'read']));
+  await eventually(() => expect(writes).toEqual([['toString', 'written']]));
+  await expect(life.actions.invoke({ twin: BARRIER, name: 'valueOf' })).rejects.toThrow(
+    'needs a value for constructor',
+  );
+});
+
 test('a locked device is written nothing, by desired or action, until it is unlocked', async () => {
   const life = await begin();
   life.devices.apply([barrier({}, { adminState: 'LOCKED' })], [barrierProfile()]);
