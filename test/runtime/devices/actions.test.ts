@@ -100,8 +100,9 @@ test.each<[string, Json]>([
   life.actions.apply([action('a1', { name: 'open' })], 'hub');
   await eventually(() => expect(answers).toHaveLength(1));
   answers[0]!(output);
-  await eventually(() => expect(life.store.pendingEvents).toBe(1));
-  const [told] = await life.store.readEvents(life.store.state.epoch, 1, 1);
+  // That it runs, and that it is over.
+  await eventually(() => expect(life.store.pendingEvents).toBe(2));
+  const [told] = await life.store.readEvents(life.store.state.epoch, 2, 1);
   expect(told?.data).toMatchObject({ uid: 'a1', status: { phase: 'Completed' } });
   expect(told?.data).not.toHaveProperty('status.output');
 });
