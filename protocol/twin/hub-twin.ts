@@ -56,16 +56,17 @@ function toldGone(twin: Twin): Twin | undefined {
 }
 
 /**
- * The node counts versions of reported. In one epoch a version that is not above ours was heard before. A new epoch
- * is a store that was lost or put back: below our version it is told what to go on from, and is taken when it has.
+ * The node counts versions of reported. One that is not above ours and says something else is of a node that does not
+ * know what it told: its store or ours was put back, or a twin that it had dropped came back. It is told what to go on
+ * from, and is taken when it has. Harmless for a word that is only late: the node is above that already, or goes on.
  */
 function withReported(status: TwinStatus, told: Section, epoch: string): TwinStatus {
   const { reported, floor: _, ...rest } = status;
   if (reported === undefined || told.version > reported.version)
     return { ...rest, reported: { version: told.version, epoch, value: told.value, metadata: told.metadata } };
-  if (epoch === reported.epoch) return status;
   const { epoch: _epoch, ...held } = reported;
   const same = sameJson(told as unknown as Json, held as unknown as Json);
+  if (same && epoch === reported.epoch) return status;
   return same ? { ...rest, reported: { ...reported, epoch } } : { ...status, floor: held };
 }
 

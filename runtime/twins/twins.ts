@@ -92,6 +92,8 @@ export class Twins {
   #flushDue = false;
   /** The last commit failed. */
   #failing = false;
+  /** What a start on a full disk shows and could not write: it is part of the next commit, whatever that is of. */
+  #owed: readonly NodeChange[] = [];
 
   /** `onFailure` hears of what only a bug can break. */
   constructor(env: Env, config: TwinsConfig, ports: TwinsPorts, onFailure: (error: unknown) => void) {
@@ -118,9 +120,11 @@ export class Twins {
     const changed = records.filter((record) => state.twins.get(record.id) !== record);
     if (changed.length > 0)
       try {
-        await this.#commit(changed.map((record) => ({ kind: 'twin', record })));
+        this.#owed = changed.map((record) => ({ kind: 'twin', record }));
+        await this.#commit([]);
       } catch (error) {
-        // A terminal starts on a full disk too; nothing is shown yet that the next start would not show again.
+        // A terminal starts on a full disk too. The next start would show the same again, so nothing may run ahead.
+        this.#failing = true;
         this.#env.log.warn('twins not written at the start', { err: error });
       }
     for (const held of this.#twins.values()) this.#tell(held);
@@ -343,7 +347,8 @@ export class Twins {
   async #commit(changes: NodeChange[]): Promise<void> {
     const sequences = this.#sequences;
     if (sequences !== this.#noted) changes.push({ kind: 'twin.sequences', sequences });
-    await this.#ports.store.commit(changes);
+    await this.#ports.store.commit([...this.#owed, ...changes]);
+    this.#owed = [];
     this.#noted = sequences;
   }
 

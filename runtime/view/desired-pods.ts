@@ -19,6 +19,7 @@ import type { DesiredPod } from '../workloads/ports.ts';
 
 /** How the keys of kinds that are read alone begin. */
 const kindKeys = {
+  node: 'Node/',
   twin: 'Twin.stile.dev/',
   action: 'Action.stile.dev/',
   device: 'Device.iot.openyurt.io/',
@@ -56,9 +57,12 @@ export class ViewReader {
     return pods.map((pod) => ({ pod, files: filesByNamespace.get(pod.metadata.namespace ?? '') ?? new Map() }));
   }
 
-  /** The twins of this node and its devices; undefined as for `desiredPods`. */
+  /**
+   * The twins of this node and its devices; undefined as for `desiredPods`, and while the view does not have the node
+   * itself: one that was revoked is told nothing at all, and comes back to the very same twins.
+   */
   twins(): Twin[] | undefined {
-    return this.#all(kindKeys.twin) as Twin[] | undefined;
+    return this.#all(kindKeys.node)?.length ? (this.#all(kindKeys.twin) as Twin[]) : undefined;
   }
 
   /** What the hub asks devices to do; undefined as for `desiredPods`. */

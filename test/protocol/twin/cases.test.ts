@@ -102,14 +102,19 @@ describe('reorder and gap', () => {
     expect(desiredShown(atNode(record, newest)!)).toEqual({ n: 3 });
   });
 
-  it('an older state after a newer one changes nothing, and one that skips versions is taken', () => {
+  it('an older state after a newer one is not taken, and one that skips versions is', () => {
     const { twin, record } = start();
     const report = (from: TwinRecord, n: number) => patchedTwin(from, { properties: { reported: { n } } }, 5_000);
     const first = report(record, 1);
     const third = report(report(first, 2), 3);
     const heard = atHub(twin, third);
     expect(heard.status!.reported).toMatchObject({ version: 4, value: { n: 3 } });
-    expect(atHub(heard, first)).toBe(heard);
+    const late = atHub(heard, first);
+    expect(late.status).toMatchObject({ reported: heard.status!.reported, floor: { version: 4, value: { n: 3 } } });
+    // Was it no late word, the node goes on from the floor; was it one, the next report of the same ends it.
+    const next = atHub(late, atNode(third, late)!);
+    expect(next.status).toMatchObject({ reported: { version: 5, value: { n: 3 } } });
+    expect(next.status).not.toHaveProperty('floor');
   });
 
   it('writes that follow one another before the hub answers are all there in the end, each number once', () => {

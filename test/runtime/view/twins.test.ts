@@ -8,6 +8,8 @@ import { emptySection, type Sections, sectionId } from '../../../protocol/view-r
 import { ViewReader } from '../../../runtime/view/desired-pods.ts';
 import { boundPod, twin } from '../../protocol/samples/objects.ts';
 
+const self: KubeObject = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'gate-1' } };
+
 function sectionsOf(incarnation: string, objects: readonly KubeObject[]): Sections {
   const entries = objects.map((object) =>
     entryOf({ key: objectKey(object), revision: 1, bytes: encodeObject(object) }),
@@ -17,7 +19,7 @@ function sectionsOf(incarnation: string, objects: readonly KubeObject[]): Sectio
 }
 
 it('gives the twins of the node section, each the same object until it changes', () => {
-  const view = new ViewReader(sectionsOf('h', [boundPod(), twin()]));
+  const view = new ViewReader(sectionsOf('h', [self, boundPod(), twin()]));
   const twins = view.twins()!;
   expect(twins).toEqual([twin()]);
   expect(view.twins()![0]).toBe(twins[0]);
@@ -26,4 +28,9 @@ it('gives the twins of the node section, each the same object until it changes',
 it('says nothing of twins while no section was received whole', () => {
   expect(new ViewReader(sectionsOf('', [twin()])).twins()).toBeUndefined();
   expect(new ViewReader(new Map()).twins()).toBeUndefined();
+});
+
+it('says nothing of twins in the empty view of a node that was revoked', () => {
+  expect(new ViewReader(sectionsOf('h', [])).twins()).toBeUndefined();
+  expect(new ViewReader(sectionsOf('h', [self])).twins()).toEqual([]);
 });
