@@ -2,6 +2,7 @@
  * A terminal without its sockets and files: memory, link and workloads joined. `main.ts` gives it real ports, the
  * simulator simulated ones.
  */
+import type { Driver } from '../devices/driver.ts';
 import type { Dialer } from '../protocol/channel.ts';
 import type { Env } from '../protocol/env.ts';
 import { codeOf } from '../protocol/errors.ts';
@@ -56,6 +57,8 @@ export interface TerminalPorts {
   /** Ends what runs below the pods of this terminal and is no instance of `known`. Missing: nothing can be there. */
   killStrays?(known: ReadonlySet<string>): Promise<unknown>;
   renewal?: CertificateRenewal;
+  /** Missing: those of this program. */
+  drivers?: ReadonlyMap<string, Driver>;
   /** Shows the view and what is known here to readers on this terminal. Missing: there are none. */
   shown?: ViewStore;
 }
@@ -123,7 +126,7 @@ export class Terminal {
     this.supervisor = new Supervisor(env, parts, config.supervisor);
     const putState = (key: string, value: Json | undefined) => this.link.putState(key, value);
     this.twins = new Twins(env, { nodeName: node }, { store, putState }, onFailure);
-    this.devices = new Devices(env, { twins: this.twins, drivers }, onFailure);
+    this.devices = new Devices(env, { twins: this.twins, drivers: ports.drivers ?? drivers }, onFailure);
     const actions = {
       store,
       devices: this.devices,

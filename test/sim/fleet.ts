@@ -11,6 +11,7 @@ import { SimHub } from './sim-hub.ts';
 import { type Dialect, SimNode } from './sim-node.ts';
 import type { Tampering } from './tampering.ts';
 import { Thefts } from './thefts.ts';
+import { TwinOperator } from './twin-operator.ts';
 import type { Timer, World } from './world.ts';
 
 export interface FleetOptions {
@@ -58,7 +59,10 @@ export class Fleet {
   readonly hub: SimHub;
   readonly nodes: SimNode[] = [];
   readonly operator: Operator;
+  readonly twinOperator: TwinOperator;
   readonly thefts: Thefts;
+  /** False: apps write no twins any more. */
+  busy = true;
   /** What people are going to do. */
   readonly #errands = new Set<Timer>();
   /** Names of terminals that wait for somebody with a token. */
@@ -82,7 +86,10 @@ export class Fleet {
     const { network, images } = this;
     const { tampering } = options;
     // Whatever a new or restored store lacks comes back as it would from a repository of manifests.
-    const onUp = () => this.operator.applyAll();
+    const onUp = () => {
+      this.operator.applyAll();
+      this.twinOperator.applyAll();
+    };
     const { certificateLifeMs } = options;
     const observer = this.#observer;
     const hubParts = { network, images, observer, tampering, certificateLifeMs, onFailure, onUp };
@@ -98,6 +105,12 @@ export class Fleet {
       onFailure,
       visit: (name) => this.visit(this.nodes.find((node) => node.name === name)!),
       later: (withinMs, callback) => this.errand(withinMs, callback),
+    });
+    this.twinOperator = new TwinOperator({
+      hub: this.hub,
+      random: world.random.fork('operator of twins'),
+      poolNames: this.poolNames(),
+      onFailure,
     });
     this.thefts = new Thefts(this);
   }
@@ -179,6 +192,7 @@ export class Fleet {
       tampering: this.options.tampering,
       hubUp: () => this.hub.up,
       onFailure: this.#onFailure,
+      busy: () => this.busy,
       onTokenRefused: (node) => this.visit(node),
       ...own,
     });

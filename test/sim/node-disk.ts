@@ -4,6 +4,7 @@
  */
 import { SectionContent } from '../../protocol/section-content.ts';
 import type { Sections } from '../../protocol/view-replica.ts';
+import type { FloorKeeper } from '../../runtime/store/floor-journal.ts';
 import {
   applyChange,
   type EventName,
@@ -30,6 +31,8 @@ export interface NodeDiskState {
   images: Set<string>;
   /** By path; kept apart from the store. */
   identity: Map<string, string>;
+  /** The file of the time floor, kept apart from the store. */
+  floorMs: number;
   /** The last good copy of the store, and nothing else. */
   good?: StoreContent;
 }
@@ -41,11 +44,19 @@ export type NodeDisk = SimDisk<NodeDiskState>;
 
 export function nodeDisk(world: World, host: Host): NodeDisk {
   return new SimDisk<NodeDiskState>(world, host, {
-    initial: () => ({ node: undefined, events: new Map(), ids: new Map(), images: new Set(), identity: new Map() }),
-    clone: ({ images, identity, good, ...store }) => ({
+    initial: () => ({
+      node: undefined,
+      events: new Map(),
+      ids: new Map(),
+      images: new Set(),
+      identity: new Map(),
+      floorMs: 0,
+    }),
+    clone: ({ images, identity, floorMs, good, ...store }) => ({
       ...cloneStore(store),
       images: new Set(images),
       identity: new Map(identity),
+      floorMs,
       ...(good === undefined ? {} : { good }),
     }),
   });
@@ -74,6 +85,17 @@ export function recoverStore(disk: NodeDisk, newEpoch: string): void {
 /** Empties the directory of the identity, as somebody on the spot does before the terminal joins anew. */
 export function forgetIdentity(disk: NodeDisk): void {
   disk.restore({ ...disk.snapshot(), identity: new Map() });
+}
+
+/** In the place of `floor-file.ts`. */
+export function simFloor(disk: NodeDisk): FloorKeeper {
+  return {
+    read: async () => disk.live.floorMs,
+    write: (timeFloorMs) =>
+      disk.commit((state) => {
+        state.floorMs = timeFloorMs;
+      }),
+  };
 }
 
 export class SimNodeJournal implements NodeJournal {

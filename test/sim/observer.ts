@@ -3,9 +3,11 @@ import type { HubChange } from '../../cloud/hub/hub-state.ts';
 import type { NodeCertificatePem } from '../../cloud/identity/authority.ts';
 import type { Change } from '../../protocol/resources/store/change-log.ts';
 import type { NodeChange, NodeState } from '../../runtime/store/node-state.ts';
+import type { TwinView } from '../../runtime/twins/twins.ts';
 import type { SpawnRequest } from '../../runtime/workloads/ports.ts';
 import type { HubDiskState } from './hub-disk.ts';
 import type { SimProcess } from './processes.ts';
+import type { LocalWrite } from './twin-app.ts';
 
 export type Issued = Pick<NodeCertificatePem, 'serial' | 'issuedMs'>;
 
@@ -53,6 +55,15 @@ export interface Observer {
   eventAsked?(node: string, epoch: string, id: string): void;
   /** The terminal answered that it is. */
   eventKept?(node: string, epoch: string, seq: number, id: string): void;
+  /** Whoever observes the twin on the terminal sees it so from now on. */
+  twinShown?(node: string, twin: string, view: TwinView): void;
+  /** The app on the terminal changes desired. */
+  twinWriteAsked?(node: string, write: LocalWrite): void;
+  /** It was answered, with this sequence; also for writes of other members and sections. */
+  twinWritten?(node: string, write: LocalWrite, sequence: number): void;
+  twinWriteRefused?(node: string, write: LocalWrite): void;
+  /** A device did what an action with that text asked for. */
+  actionTaken?(node: string, token: string): void;
 }
 
 /** Tells all of `observers`; each hears only what it has a member for. */

@@ -3,8 +3,10 @@
  * delivered everything, holds the hub's view, and runs the pods that the store binds to it and nothing else.
  */
 import type { Hub } from '../../cloud/hub/hub.ts';
-import { nodeKind, podKind } from '../../cloud/kinds/registry.ts';
-import { keys, type Node, type Pod } from '../../protocol/kubernetes.ts';
+import { actionKind, nodeKind, podKind, twinKind } from '../../cloud/kinds/registry.ts';
+import { type Action, keys, type Node, type Pod, type Twin } from '../../protocol/kubernetes.ts';
+import { actionFault } from './checkers/c1-actions.ts';
+import { twinFault } from './checkers/m1-twins.ts';
 import { viewFault } from './checkers/t1-views.ts';
 import type { Violation } from './checkers/verdicts.ts';
 import type { Fleet } from './fleet.ts';
@@ -29,6 +31,13 @@ export async function unrest(fleet: Fleet): Promise<Unrest | undefined> {
     const fault = viewFault(node, hub.views.sectionsOf(node.name));
     if (fault !== undefined) return { invariant: 'T1', sentence: `${node.name}: ${fault}` };
   }
+  const twins = Map.groupBy((await store.list(twinKind)).items as Twin[], ({ spec }) => spec.nodeName);
+  for (const node of fleet.served()) {
+    const fault = twinFault(node, twins.get(node.name) ?? []);
+    if (fault !== undefined) return { invariant: 'M1', sentence: `${node.name} ${fault}` };
+  }
+  const unfinished = actionFault((await store.list(actionKind)).items as Action[]);
+  if (unfinished !== undefined) return { invariant: 'C1', sentence: unfinished };
   const pods = (await store.list(podKind)).items as Pod[];
   const dying = pods.find(({ metadata }) => metadata.deletionTimestamp !== undefined);
   if (dying !== undefined) return settle(`pod ${dying.metadata.name} of ${dying.spec.nodeName} does not end`);

@@ -2,13 +2,18 @@
  * One seed from beginning to end, in two phases: *safety* (faults as the seed draws them), then *liveness* (all faults
  * end; within a bound everything must come to rest), then an orderly stop after which nothing may be left.
  */
+import { actionKind } from '../../cloud/kinds/registry.ts';
+import type { Action } from '../../protocol/kubernetes.ts';
 import { A1Retained } from './checkers/a1-retained.ts';
 import { checkBounds } from './checkers/b1-bounds.ts';
+import { C1Actions } from './checkers/c1-actions.ts';
 import { I1Identity } from './checkers/i1-identity.ts';
 import { checkQuiet } from './checkers/l1-quiet.ts';
+import { M1Twins } from './checkers/m1-twins.ts';
 import { S1Events } from './checkers/s1-events.ts';
 import { Projection } from './checkers/t1-views.ts';
 import { T2Revisions } from './checkers/t2-revisions.ts';
+import { T2Twins } from './checkers/t2-twins.ts';
 import { checkVersions, checkVersionsAtRest } from './checkers/v1-versions.ts';
 import { type Invariant, Verdicts, type Violation } from './checkers/verdicts.ts';
 import { W1Workloads } from './checkers/w1-workloads.ts';
@@ -64,6 +69,8 @@ class Run {
   readonly #verdicts: Verdicts;
   readonly #events: S1Events;
   readonly #workloads: W1Workloads;
+  readonly #twins: M1Twins;
+  readonly #actions: C1Actions;
   readonly #fleet: Fleet;
   readonly #faults: Faults;
 
@@ -73,8 +80,13 @@ class Run {
     this.#verdicts = new Verdicts(() => this.#world.nowMs);
     this.#events = new S1Events(this.#verdicts);
     this.#workloads = new W1Workloads(this.#verdicts);
+    this.#twins = new M1Twins(this.#verdicts);
+    this.#actions = new C1Actions(this.#verdicts);
     const observers = [
       new T2Revisions(this.#verdicts),
+      new T2Twins(this.#verdicts),
+      this.#twins,
+      this.#actions,
       this.#events,
       this.#workloads,
       new W2Once(this.#verdicts),
@@ -96,6 +108,8 @@ class Run {
     await this.#lookUntil(endMs);
     this.#faults.heal();
     this.#fleet.operator.applyAll();
+    this.#fleet.twinOperator.applyAll();
+    this.#fleet.busy = false;
     const healedMs = world.nowMs;
     if (this.#holds) await this.#rest(healedMs + REST_MS_MAX);
     const restMs = world.nowMs - healedMs;
@@ -131,6 +145,7 @@ class Run {
     const act = () => {
       if (this.#world.nowMs > endMs) return;
       this.#fleet.operator.act();
+      this.#fleet.twinOperator.act();
       this.#fleet.thefts.look();
       this.#world.schedule(this.#world.nowMs + random.between(0, 2 * this.#fleet.options.operateEveryMs), act);
     };
@@ -159,6 +174,8 @@ class Run {
       this.#verdicts.check('T1', fault === undefined, () => `${node.name}: ${fault}`);
     }
     this.#events.settled(this.#fleet.hub.disk.live, new Set(this.#fleet.served().map(({ name }) => name)));
+    this.#twins.settled(this.#fleet.served());
+    this.#actions.settled((await this.#fleet.hub.store!.list(actionKind)).items as Action[]);
     checkVersionsAtRest(this.#fleet, this.#verdicts);
   }
 

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import type { HubChange, HubJournal } from '../../cloud/hub/hub-state.ts';
 import type { Channel } from '../../protocol/channel.ts';
 import type { Clock } from '../../protocol/env.ts';
-import type { NodeChange, NodeJournal } from '../../runtime/store/node-state.ts';
+import type { NodeChange, NodeJournal, NodeState } from '../../runtime/store/node-state.ts';
 import type { Invariant } from './checkers/verdicts.ts';
 import { withoutRealWorld } from './guard.ts';
 import { withVersions } from './newer-peer.ts';
@@ -28,6 +28,20 @@ const variants: Record<string, Variant> = {
     tampering: () => ({ nodeJournal: forgetful() }),
   },
   'a disk that goes back to an older state at a crash, without a new epoch': { breaks: 'T2', tampering: agingDisk },
+  'a terminal that forgets how far it counted what it reports': {
+    breaks: 'T2',
+    tampering: () => ({ nodeJournal: loading(countingLess) }),
+  },
+  'a terminal that forgets at a start what it wrote and the hub has not heard': {
+    breaks: 'M1',
+    tampering: () => ({ nodeJournal: loading(withoutEdits) }),
+    options: { eventEveryMs: 2_000 },
+  },
+  'a terminal that forgets at a start which actions it began': {
+    breaks: 'C1',
+    tampering: () => ({ nodeJournal: loading((state) => state.actions.clear()) }),
+    options: { operateEveryMs: 150 },
+  },
   'a hub that stores watermarks without their events': {
     breaks: 'S1',
     tampering: () => ({ hubJournal: (journal) => changing(journal, (change) => ({ ...change, events: [] })) }),
@@ -132,14 +146,31 @@ function forgetful(): (journal: NodeJournal) => NodeJournal {
   });
 }
 
-/** What is read back has the address of another. */
 function readdressing(): (journal: NodeJournal) => NodeJournal {
   let loads = 0;
+  return loading((state) => {
+    loads += 1;
+    for (const [uid, record] of state.pods) state.pods.set(uid, { ...record, podIP: `127.99.${loads % 250}.1` });
+  });
+}
+
+function countingLess({ twins }: NodeState): void {
+  for (const [id, record] of twins) {
+    const { reported } = record;
+    twins.set(id, { ...record, reported: { ...reported, version: Math.max(1, reported.version - 1) } });
+  }
+}
+
+function withoutEdits({ twins }: NodeState): void {
+  for (const [id, { sent: _sent, open: _open, ...record }] of twins) twins.set(id, record);
+}
+
+/** What is read back is something else. */
+function loading(change: (state: NodeState) => void): (journal: NodeJournal) => NodeJournal {
   return (journal) => ({
     load: async () => {
       const state = await journal.load();
-      loads += 1;
-      for (const [uid, record] of state.pods) state.pods.set(uid, { ...record, podIP: `127.99.${loads % 250}.1` });
+      change(state);
       return state;
     },
     commit: (changes) => journal.commit(changes),

@@ -5,6 +5,7 @@
 import { randomHex } from '../../protocol/env.ts';
 import { AppError, codeOf } from '../../protocol/errors.ts';
 import type { OwnIdentity } from '../../runtime/identity/own-identity.ts';
+import { FloorJournal } from '../../runtime/store/floor-journal.ts';
 import { NodeStore } from '../../runtime/store/node-store.ts';
 import { Terminal } from '../../runtime/terminal.ts';
 import { podUsersDefault } from '../../runtime/workloads/pod-user.ts';
@@ -12,7 +13,15 @@ import type { Processes } from '../../runtime/workloads/ports.ts';
 import { supervisorDefaults } from '../../runtime/workloads/supervisor.ts';
 import type { Network } from './network.ts';
 import { speakNewer } from './newer-peer.ts';
-import { forgetIdentity, keepGoodCopy, type NodeDisk, nodeDisk, recoverStore, SimNodeJournal } from './node-disk.ts';
+import {
+  forgetIdentity,
+  keepGoodCopy,
+  type NodeDisk,
+  nodeDisk,
+  recoverStore,
+  SimNodeJournal,
+  simFloor,
+} from './node-disk.ts';
 import type { Observer } from './observer.ts';
 import { SimPodFiles } from './pod-files.ts';
 import { simProber } from './prober.ts';
@@ -23,6 +32,8 @@ import { simIdentity } from './sim-identity.ts';
 import { simImages } from './sim-images.ts';
 import { programOf } from './sim-programs.ts';
 import type { Tampering } from './tampering.ts';
+import { runTwinApp } from './twin-app.ts';
+import { tallyDriver } from './twin-devices.ts';
 import type { Death, Host, Life } from './world.ts';
 
 /** `newer-minor`: sends and gets more than version 1 has. `unsupported`: speaks only versions that the hub does not. */
@@ -40,6 +51,8 @@ export interface SimNodeParts {
   onTokenRefused(node: SimNode): void;
   /** Mean time between two events of the app; undefined: there is no app. */
   eventEveryMs: number | undefined;
+  /** False: the apps write no twins, so that everything can come to rest. */
+  busy(): boolean;
   podsMax: number;
 }
 
@@ -160,7 +173,8 @@ export class SimNode {
     const identity = await simIdentity({ life, env, disk, network, name, token, podsMax });
     if (identity === undefined) throw new AppError('E_STORE_FAILED', 'the joining was not finished');
     this.identity = identity;
-    const plain = new SimNodeJournal(this.disk, randomHex(env.random, 16));
+    const rows = new SimNodeJournal(this.disk, randomHex(env.random, 16));
+    const plain = new FloorJournal(env.log, rows, simFloor(this.disk));
     const journal = tampering.nodeJournal?.(plain) ?? plain;
     const store = await NodeStore.open(env.clock, {
       load: async () => {
@@ -204,6 +218,7 @@ export class SimNode {
         prober: simProber(this.host, this.#random),
         killStrays: (known) => this.processes.endStrays(known, (stray) => observer.ending(host, stray)),
         renewal: identity,
+        drivers: this.#drivers(),
         onAdvertise: (destinations) => identity.learn(destinations),
       },
       (error) => this.#parts.onFailure(error),
@@ -213,8 +228,24 @@ export class SimNode {
     this.terminal = terminal;
     tampering.started?.(this);
     const { eventEveryMs } = this.#parts;
-    if (eventEveryMs !== undefined)
-      this.#stopApp = runApp({ life, node: this, terminal, store, random: this.#random, ...this.#parts, eventEveryMs });
+    if (eventEveryMs !== undefined) this.#runApps(life, { terminal, store, eventEveryMs });
+  }
+
+  #runApps(life: Life, own: { terminal: Terminal; store: NodeStore; eventEveryMs: number }): void {
+    const { name: host } = this.host;
+    const common = { ...this.#parts, ...own, life, random: this.#random };
+    const stopEvents = runApp({ ...common, node: this });
+    const random = this.#random.fork(`twins ${life.number}`);
+    const stopTwins = runTwinApp({ ...common, random, host, writeEveryMs: own.eventEveryMs });
+    this.#stopApp = () => {
+      stopEvents();
+      stopTwins();
+    };
+  }
+
+  #drivers() {
+    const driver = tallyDriver(this.host.name, this.#random.fork('devices'), this.#parts.observer);
+    return new Map([[driver.protocol, driver]]);
   }
 
   #hubReachable(): boolean {

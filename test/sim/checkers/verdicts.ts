@@ -1,6 +1,6 @@
 /** What the checkers found: how often each invariant was looked at and held, and where it was broken. */
 
-export const invariants = ['T1', 'T2', 'S1', 'W1', 'W2', 'B1', 'L1', 'V1', 'A1', 'I1'] as const;
+export const invariants = ['T1', 'T2', 'S1', 'W1', 'W2', 'B1', 'L1', 'V1', 'A1', 'I1', 'M1', 'C1'] as const;
 export type Invariant = (typeof invariants)[number];
 
 export interface Violation {
