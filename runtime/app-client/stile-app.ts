@@ -28,6 +28,21 @@ export interface WriteOptions {
   fast?: boolean;
 }
 
+export interface InvokeOptions {
+  input?: Json;
+  /** Makes a retry safe: under one key the action happens once. */
+  key?: string;
+  /** How long to wait for its end; 0, the default: only until it is certain that it begins. At most 25. */
+  waitSeconds?: number;
+}
+
+export interface Invocation {
+  id: string;
+  phase: 'Pending' | 'Running' | 'Completed' | 'Failed' | 'Expired' | 'Unknown';
+  output?: Json;
+  error?: { code: string; message: string };
+}
+
 export interface AppEvent {
   type: string;
   data: Json;
@@ -146,6 +161,17 @@ export class StileApp {
         await pause(retryMs(failures), signal);
       }
     }
+  }
+
+  /** Asks a device for an action, e.g. `invoke('default.barrier', 'open')`. It happens at most once. */
+  async invoke(id: string, action: string, options: InvokeOptions = {}): Promise<Invocation> {
+    const { input, key, waitSeconds = 0 } = options;
+    const headers = {
+      ...(key === undefined ? {} : { 'idempotency-key': key }),
+      ...(waitSeconds === 0 ? {} : { prefer: `wait=${waitSeconds}` }),
+    };
+    const path = `/things/${encodeURIComponent(id)}/actions/${encodeURIComponent(action)}`;
+    return (await this.#call('POST', path, input, headers)).body as unknown as Invocation;
   }
 
   /** Resolves when the event is on the terminal's disk; it reaches the hub once. `E_OUTBOX_FULL` when there is no room. */

@@ -7,10 +7,11 @@ import { writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { SessionReport } from '../../cloud/hub/hub-session.ts';
+import type { Twin } from '../../protocol/kubernetes.ts';
 import { buildAppClient } from '../../runtime/app-client/build.ts';
 import { House } from '../house/house.ts';
 import { ask, type Gate, gatesOf, type Scan, scan } from './gates.ts';
-import { manifest } from './manifest.ts';
+import { manifest, turnstiles } from './manifest.ts';
 import { Report } from './report.ts';
 import { TicketOffice } from './tickets.ts';
 
@@ -75,6 +76,8 @@ async function startHouse({ house, report }: Demo): Promise<void> {
 async function applyManifest({ house, report, office }: Demo): Promise<void> {
   report.step('One image per version, one manifest, a variant per region');
   for (const version of ['1.0', '1.1']) await pushGate(house, version);
+  writeFileSync(house.path('turnstiles.yaml'), turnstiles([...Object.values(pools).flat(), 'hz-4']));
+  await house.stile('apply', '-f', house.path('turnstiles.yaml'));
   writeFileSync(house.path('gate.yaml'), manifest(office.keySet()));
   await house.stile('apply', '-f', house.path('gate.yaml'));
   await house.waitFor(
@@ -97,11 +100,14 @@ async function applyManifest({ house, report, office }: Demo): Promise<void> {
 
 async function validateTickets(demo: Demo): Promise<void> {
   const { house, report, office } = demo;
-  report.step('Gates validate signed tickets offline, against the key set of a ConfigMap');
+  report.step('Gates validate signed tickets offline, against the key set of a ConfigMap, and open their turnstiles');
   const gate = (await gatesOf(house)).find(({ ready }) => ready)!;
   const ticket = office.sell();
   const first = await enter(demo, gate, ticket);
   report.prove('a ticket is admitted', first.admitted, JSON.stringify(first));
+  const passages = () => passagesAt(house, gate.node);
+  await house.waitFor('the turnstile to tell of the guest', async () => (await passages()) === 1);
+  report.prove('the turnstile let one through', (await passages()) === 1, `twin default.turnstile-${gate.node}`);
   const second = await scan(gate, ticket);
   report.prove('its second entry is refused', !second.admitted, JSON.stringify(second));
   const [payload, signature] = office.sell().split('.') as [string, string];
@@ -230,6 +236,12 @@ async function entriesArrive({ house, report, entries }: Demo): Promise<void> {
   );
 }
 
+/** What the turnstile's twin says at the hub. */
+async function passagesAt(house: House, node: string): Promise<number> {
+  const { status } = await house.json<Twin>('get', 'twin', `default.turnstile-${node}`);
+  return Number(status?.reported?.value.passages ?? 0);
+}
+
 /** One scan, noted when it was let in. */
 async function enter({ entries }: Demo, gate: Gate, ticket: string): Promise<Scan> {
   const outcome = await scan(gate, ticket);
@@ -299,6 +311,7 @@ The house stays up until you press Ctrl-C. In another shell:
   kubectl patch yurtappset gate --type=json -p '[{"op":"replace","path":"/spec/workload/workloadTweaks/0/tweaks/replicas","value":2}]'
   npx stile get events
   npx stile events
+  npx stile twin invoke default.turnstile-hz-1 admit
 `);
   await interrupted;
 }

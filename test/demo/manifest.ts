@@ -2,6 +2,40 @@
 
 export const PORT = 8080;
 
+/** A turnstile at each terminal, in OpenYurt's form: simulated, so that it takes its time like a real one. */
+export function turnstiles(nodes: readonly string[]): string {
+  const devices = nodes.map(
+    (node) => `apiVersion: iot.openyurt.io/v1alpha1
+kind: Device
+metadata:
+  name: turnstile-${node}
+  annotations: {stile.dev/node: ${node}}
+spec:
+  serviceName: stile
+  profileName: turnstile
+  notify: true
+  protocols:
+    sim: {model: turnstile, passMs: "200", releaseMs: "5000"}
+`,
+  );
+  return [profile, ...devices].join('---\n');
+}
+
+const profile = `apiVersion: iot.openyurt.io/v1alpha1
+kind: DeviceProfile
+metadata: {name: turnstile}
+spec:
+  description: lets one through
+  deviceResources:
+    - {name: lock, properties: {valueType: String, readWrite: R}}
+    - {name: passages, properties: {valueType: Int32, readWrite: R}}
+    - {name: passage, tag: event, properties: {valueType: Object, readWrite: R}}
+  deviceCommands:
+    - name: admit
+      readWrite: W
+      resourceOperations: [{deviceResource: lock, defaultValue: released}]
+`;
+
 export function manifest(keySet: string): string {
   return `apiVersion: v1
 kind: ConfigMap
@@ -28,6 +62,7 @@ spec:
           template:
             metadata:
               labels: {app: gate}
+              annotations: {stile.dev/twins: 'default.*=get,invoke'}
             spec:
               runtimeClassName: js
               terminationGracePeriodSeconds: 5

@@ -1,7 +1,8 @@
 /**
  * A ticket gate. It validates signed tickets against the key set that it finds in ./etc/gate/keys.json, without
  * asking anybody, lets each ticket in once, and keeps its ledger in ./var/ledger/entries.jsonl: an entry counts when
- * it is on the disk, so a gate that lost its power still refuses a ticket that was used before. Each entry is told to
+ * it is on the disk, so a gate that lost its power still refuses a ticket that was used before. The turnstile beside
+ * it lets the guest through, once for each ticket. Each entry is told to
  * the terminal, which brings it to the hub once; a gate whose runtime is gone lets people in and tells later.
  *
  *   POST /scan  {"ticket": "PAYLOAD.SIGNATURE"}  ->  {"admitted": true, "ticket": ID} or {"admitted": false, "reason": …}
@@ -23,6 +24,7 @@ const {
   GATE_VERSION = '0',
   POD_IP = '127.0.0.1',
   POD_NAME,
+  NODE_NAME,
 } = process.env;
 const port = Number(process.env.GATE_PORT ?? 8080);
 
@@ -80,12 +82,19 @@ async function scan(text) {
   await ledger.sync();
   used.set(ticket.id, entry);
   tell(entry);
+  letThrough(ticket.id);
   return { admitted: true, ticket: ticket.id };
 }
 
 function tell(entry) {
   stile.appendSurely({ type: 'entry', data: entry, id: entry.ticket }, closing.signal).catch((error) => {
     if (!closing.signal.aborted) console.log(`entry ${entry.ticket} is not told: ${error.message}`);
+  });
+}
+
+function letThrough(ticket) {
+  stile.invoke(`default.turnstile-${NODE_NAME}`, 'admit', { key: ticket }).catch((error) => {
+    console.log(`the turnstile did not open for ${ticket}: ${error.message}`);
   });
 }
 
