@@ -122,6 +122,7 @@ export class Sessions implements ContactPort, ViewListener {
 
   /** Ends the session of a node whose identity changed hands; resolves when its terminal was told. */
   async dismiss(node: string, reason: AppError): Promise<void> {
+    this.#takeovers.forget(node);
     await this.#contacts.get(node)?.session?.dismiss(reason);
   }
 

@@ -69,8 +69,12 @@ export class NodeIdentities {
     // First in memory: who asks while the disk is written is shut out already.
     this.#peers.roster.suspended(node, nowMs);
     this.#env.log.error('node suspended', { node, evidence });
-    await this.#peers.store.suspendNode(node, nowMs);
-    await this.#peers.onSuspended(node, evidence);
+    try {
+      await this.#peers.store.suspendNode(node, nowMs);
+    } finally {
+      // A full disk must not leave both of them in.
+      await this.#peers.onSuspended(node, evidence);
+    }
   }
 
   /** The operator found that there is one terminal only. Errors: `E_NOT_FOUND`. */

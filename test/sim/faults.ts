@@ -93,6 +93,7 @@ export class Faults {
     this.#fleet.dropErrands();
     this.#fleet.thefts.end();
     this.#fleet.operator.visitAll();
+    this.#fleet.visitAfterLosses();
   }
 
   readonly #kinds: Record<FaultName, () => void> = {

@@ -67,6 +67,8 @@ export class Fleet {
   readonly #errands = new Set<Timer>();
   /** Names of terminals that wait for somebody with a token. */
   readonly #visits = new Set<string>();
+  /** Terminals that were set up anew after they had joined. */
+  readonly #setUpAgain = new Set<SimNode>();
   readonly #observer: Required<Observer>;
   readonly #random: SimRandom;
   readonly #onFailure: (error: unknown) => void;
@@ -160,10 +162,19 @@ export class Fleet {
       void this.operator.token(node.name).then((token) => {
         if (token === undefined || !this.#visits.delete(node.name)) return;
         again.cancel();
+        if (node.token !== undefined) this.#setUpAgain.add(node);
         node.setUpAnew(token);
       });
     };
     attempt();
+  }
+
+  /**
+   * Of a terminal that was set up anew at a hub which had lost its store, a hub that is restored from a backup may know
+   * only that it was revoked before, and later by its dates. Whoever was set up anew is then once more.
+   */
+  visitAfterLosses(): void {
+    if (this.hub.storesReplaced > 0) for (const node of this.#setUpAgain) this.visit(node);
   }
 
   /** Somebody will do that within some time, unless everything is put right before. */

@@ -101,3 +101,19 @@ play(
     expect(node.terminal?.link.live).toBe(true);
   },
 );
+
+play('a copy that is found while the disk is full does not shut out who is set up anew', async (house) => {
+  const { fleet, node, pass } = house;
+  const copy = fleet.addCopy(node, 1);
+  await pass(2_000);
+  fleet.hub.disk.full = true;
+  const suspended = () => fleet.hub.roster?.suspendedNodes() ?? [];
+  for (let second = 0; second < 120 && suspended().length === 0; second += 1) await pass(1_000);
+  expect(suspended()).toEqual([node.name]);
+  fleet.hub.disk.full = false;
+  copy.die('power-cut');
+  fleet.visit(node);
+  await pass(2 * minuteMs);
+  expect(suspended()).toEqual([]);
+  expect(node.terminal?.link.live).toBe(true);
+});

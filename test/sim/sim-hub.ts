@@ -47,6 +47,8 @@ export class SimHub {
   readonly disk: HubDisk;
   readonly #parts: SimHubParts;
   readonly #authority: SimAuthority;
+  /** How often the store was lost or restored. */
+  storesReplaced = 0;
   hub: Hub | undefined;
   store: ResourceStore | undefined;
   desk: IdentityDesk | undefined;
@@ -116,12 +118,14 @@ export class SimHub {
   /** The store is what it was at the backup, under a new incarnation. Only while the hub is down. */
   restore(backup: HubDiskState): void {
     this.disk.restore({ ...backup, hub: { ...backup.hub, incarnation: '' } });
+    this.storesReplaced += 1;
     this.#parts.observer.hubStoreReplaced(this.disk.live);
   }
 
   /** The store is gone. Only while the hub is down. */
   loseStore(): void {
     this.disk.lose();
+    this.storesReplaced += 1;
     this.#parts.observer.hubStoreReplaced(this.disk.live);
   }
 
