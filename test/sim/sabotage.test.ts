@@ -35,7 +35,7 @@ const variants: Record<string, Variant> = {
   'a terminal that forgets at a start what it wrote and the hub has not heard': {
     breaks: 'M1',
     tampering: () => ({ nodeJournal: loading(withoutEdits) }),
-    options: { eventEveryMs: 2_000 },
+    options: { eventEveryMs: 2_000, nodeCount: 8 },
   },
   'a terminal that forgets at a start which actions it began': {
     breaks: 'C1',

@@ -75,6 +75,8 @@ export class SimNode {
   /** What whoever sets it up gave it to join with. */
   token: string | undefined;
   #stopApp: () => void = () => {};
+  /** Ids of events that the app asked for and was not answered; on a disk of its own. */
+  readonly #unanswered = new Set<string>();
 
   constructor(host: Host, name: string, dialect: Dialect, parts: SimNodeParts) {
     this.name = name;
@@ -234,7 +236,7 @@ export class SimNode {
   #runApps(life: Life, own: { terminal: Terminal; store: NodeStore; eventEveryMs: number }): void {
     const { name: host } = this.host;
     const common = { ...this.#parts, ...own, life, random: this.#random };
-    const stopEvents = runApp({ ...common, node: this });
+    const stopEvents = runApp({ ...common, node: this, unanswered: this.#unanswered });
     const random = this.#random.fork(`twins ${life.number}`);
     const stopTwins = runTwinApp({ ...common, random, host, writeEveryMs: own.eventEveryMs });
     this.#stopApp = () => {

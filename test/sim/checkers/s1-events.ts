@@ -12,9 +12,15 @@ import type { Verdicts } from './verdicts.ts';
 
 interface Asked {
   node: string;
-  epoch: string;
+  /** In which it was asked for, again and again until it was answered. */
+  epochs: Set<string>;
   /** Once it was answered. */
-  seq?: number;
+  kept?: Place;
+}
+
+interface Place {
+  epoch: string;
+  seq: number;
 }
 
 export class S1Events implements Observer {
@@ -47,17 +53,26 @@ export class S1Events implements Observer {
   }
 
   eventAsked(node: string, epoch: string, id: string): void {
-    this.#asked.set(id, { node, epoch });
+    const asked = this.#asked.get(id) ?? { node, epochs: new Set() };
+    this.#asked.set(id, asked);
+    asked.epochs.add(epoch);
   }
 
-  eventKept(_node: string, _epoch: string, seq: number, id: string): void {
-    this.#asked.get(id)!.seq = seq;
+  eventKept(_node: string, epoch: string, seq: number, id: string): void {
+    this.#asked.get(id)!.kept = { epoch, seq };
   }
 
-  /** A restored or crashed hub counts from what it has. */
-  hubOpened({ events }: HubDiskState): void {
+  /** A restored or crashed hub counts from what it has; of an event that was told twice under one id it keeps one. */
+  hubOpened({ hub, events }: HubDiskState): void {
     this.#reached = new Map();
-    for (const event of events) this.#follow(event);
+    for (const [node, marks] of hub.watermarks)
+      for (const [epoch, watermark] of marks) this.#reached.set(`${node} ${epoch}`, watermark);
+    const beyond = events.find(({ node, epoch, seq }) => seq > (this.#reached.get(`${node} ${epoch}`) ?? 0));
+    this.#verdicts.check(
+      'S1',
+      beyond === undefined,
+      () => `event ${beyond!.seq} of ${beyond!.node} ${beyond!.epoch} is above its watermark`,
+    );
   }
 
   hubCommitted(changes: readonly HubChange[]): void {
@@ -66,27 +81,31 @@ export class S1Events implements Observer {
 
   /** At rest. The first is what is durable at the hub; a terminal that is not `served` keeps what it has. */
   settled({ events }: HubDiskState, served: ReadonlySet<string>): void {
-    const reached = new Map<string, number>();
+    const reached = new Map<string, Place>();
     for (const event of events) {
       if (event.type !== APP_EVENT) continue;
       const id = event.id ?? '';
       const asked = this.#asked.get(id);
       const twice = reached.has(id);
-      reached.set(id, event.seq);
-      const own = asked?.node === event.node && asked.epoch === event.epoch;
+      reached.set(id, event);
+      const own = asked?.node === event.node && asked.epochs.has(event.epoch);
       this.#verdicts.check(
         'S1',
         own && !twice,
         () => `event ${id} is at the hub ${twice ? 'twice' : 'under another name'}`,
       );
     }
-    for (const [id, { node, epoch, seq }] of this.#asked) {
-      if (seq === undefined || !served.has(node)) continue;
+    for (const [id, { node, epochs, kept }] of this.#asked) {
+      if (kept === undefined || !served.has(node)) continue;
+      const { epoch, seq } = kept;
       if (seq > (this.#keptThrough.get(epoch) ?? seq)) continue;
+      const there = reached.get(id);
+      // Asked for in one epoch only, it has one place; a store that was replaced may have kept it twice.
+      const holds = epochs.size > 1 ? there !== undefined : there?.seq === seq && there.epoch === epoch;
       this.#verdicts.check(
         'S1',
-        reached.get(id) === seq,
-        () => `event ${id} was kept as ${seq} and is at the hub as ${reached.get(id) ?? 'nothing'}`,
+        holds,
+        () => `event ${id} was kept as ${seq} and is at the hub as ${there?.seq ?? 'nothing'}`,
       );
     }
   }
