@@ -57,6 +57,8 @@ export interface NodeState {
   epochs: EpochEvents[];
   /** Wall-clock ms that the clock has certainly passed. */
   timeFloorMs: number;
+  /** How many epochs this terminal has had, as far as is known beside the store; absent: nothing keeps it. */
+  epochCount?: number;
 }
 
 export type NodeChange =

@@ -30,8 +30,11 @@ export const FAST_WRITES_MAX = 1_000;
 export const FAST_FLUSH_MS = 250;
 /** Between two attempts to write what a disk refused. */
 export const WRITE_RETRY_MS = 10_000;
-/** No store that was put back to its last good copy had given out so many sequences of a twin since. */
-const SEQUENCES_LOST_MAX = 10_000_000;
+/**
+ * No store had given out so many sequences of a twin since its last good copy. As ms it is also more than the time
+ * floor lags behind a clock that was right.
+ */
+const SEQUENCES_LOST_MAX = 100_000_000;
 
 export interface TwinsConfig {
   /** The id of the node's own twin, which is there from the start. */
@@ -408,13 +411,13 @@ export class Twins {
     return this.#noted.fast ? { epoch, base, fast: false } : this.#noted;
   }
 
-  /** A lost store knows no sequence at all: none was above the clock, which runs faster than anybody writes. */
+  /**
+   * A lost store knows no sequence at all: none was above the clock, which runs faster than anybody writes. One that is
+   * put back from the same copy twice goes on further the second time.
+   */
   #sequenceInNewEpoch(sequence: number): number {
-    return Math.max(
-      sequence + SEQUENCES_LOST_MAX,
-      Math.floor(this.#env.clock.now()),
-      this.#ports.store.state.timeFloorMs,
-    );
+    const { timeFloorMs, epochCount = 1 } = this.#ports.store.state;
+    return Math.max(sequence, Math.floor(this.#env.clock.now()), timeFloorMs) + SEQUENCES_LOST_MAX * epochCount;
   }
 
   #nowMs(): number {

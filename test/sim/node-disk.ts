@@ -4,7 +4,7 @@
  */
 import { SectionContent } from '../../protocol/section-content.ts';
 import type { Sections } from '../../protocol/view-replica.ts';
-import type { FloorKeeper } from '../../runtime/store/floor-journal.ts';
+import { type Floor, type FloorKeeper, noFloor } from '../../runtime/store/floor-journal.ts';
 import {
   applyChange,
   type EventName,
@@ -32,7 +32,7 @@ export interface NodeDiskState {
   /** By path; kept apart from the store. */
   identity: Map<string, string>;
   /** The file of the time floor, kept apart from the store. */
-  floorMs: number;
+  floor: Floor;
   /** The last good copy of the store, and nothing else. */
   good?: StoreContent;
 }
@@ -50,13 +50,13 @@ export function nodeDisk(world: World, host: Host): NodeDisk {
       ids: new Map(),
       images: new Set(),
       identity: new Map(),
-      floorMs: 0,
+      floor: noFloor,
     }),
-    clone: ({ images, identity, floorMs, good, ...store }) => ({
+    clone: ({ images, identity, floor, good, ...store }) => ({
       ...cloneStore(store),
       images: new Set(images),
       identity: new Map(identity),
-      floorMs,
+      floor,
       ...(good === undefined ? {} : { good }),
     }),
   });
@@ -90,10 +90,10 @@ export function forgetIdentity(disk: NodeDisk): void {
 /** In the place of `floor-file.ts`. */
 export function simFloor(disk: NodeDisk): FloorKeeper {
   return {
-    read: async () => disk.live.floorMs,
-    write: (timeFloorMs) =>
+    read: async () => disk.live.floor,
+    write: (floor) =>
       disk.commit((state) => {
-        state.floorMs = timeFloorMs;
+        state.floor = floor;
       }),
   };
 }
