@@ -1,6 +1,6 @@
 /**
  * The whole house under faults: 30 terminals, six simulated minutes a seed; `.ci/run` plays the same seeds and more
- * with 200 over ten. The fixed seeds are in two files, so that two cores share them.
+ * with 200 over ten, and five more.
  */
 import { expect, test } from 'vitest';
 import { withoutRealWorld } from './guard.ts';

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runHere } from './same-process.ts';
 
 const launcher = fileURLToPath(new URL('../../../cloud/bin/stile.mjs', import.meta.url));
 
@@ -111,7 +112,9 @@ export class CommandLine {
     return finished;
   }
 
+  /** In this process, over real connections, unless `env` says what a process of its own would find. */
   run(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+    if (options.env === undefined) return runHere(this.kubeconfig, args, { input: options.input });
     return runStile(args, this.#withKubeconfig(options));
   }
 

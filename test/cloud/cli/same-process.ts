@@ -11,8 +11,12 @@ import { buildProgram } from '../../../cloud/cli/program.ts';
 import { systemClock } from '../../../protocol/node/clock.ts';
 import type { Finished } from './command-line.ts';
 
-/** `answer`: of the person who is asked; undefined when nobody is there. */
-export async function runHere(kubeconfig: string, args: readonly string[], answer?: boolean): Promise<Finished> {
+/** `answer`: of the person who is asked; undefined when nobody is there. `input`: on standard input. */
+export async function runHere(
+  kubeconfig: string,
+  args: readonly string[],
+  { answer, input }: { answer?: boolean | undefined; input?: string | undefined } = {},
+): Promise<Finished> {
   const finished: Finished = { code: exitCodes.ok, stdout: '', stderr: '' };
   const connections: Connection[] = [];
   const tell = (line: string) => {
@@ -39,10 +43,13 @@ export async function runHere(kubeconfig: string, args: readonly string[], answe
     },
     engineVersion: process.version,
     clock: systemClock,
-    files: manifestFiles,
+    files: {
+      read: async (path, recursive) =>
+        path === '-' ? [{ source: 'stdin', text: input ?? '' }] : manifestFiles.read(path, recursive),
+    },
     outputs: outputFiles,
     async connect(options) {
-      const target = await loadTarget({ ...options, kubeconfig }, {});
+      const target = await loadTarget({ kubeconfig, ...options }, {});
       const { requestTimeoutMs } = options;
       const connection = await httpConnection(target, { requestTimeoutMs, onWarning: tell });
       connections.push(connection);

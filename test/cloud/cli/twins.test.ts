@@ -5,7 +5,8 @@ import { runHere } from './same-process.ts';
 
 let line: CommandLine;
 
-const run = (args: readonly string[], answer?: boolean): Promise<Finished> => runHere(line.kubeconfig, args, answer);
+const run = (args: readonly string[], answer?: boolean): Promise<Finished> =>
+  runHere(line.kubeconfig, args, { answer });
 
 async function ok(args: readonly string[], answer?: boolean): Promise<string> {
   const { code, stdout, stderr } = await run(args, answer);

@@ -37,6 +37,14 @@ export const earlierHubSchemas: Readonly<Record<number, readonly string[]>> = {
     ...renewedIdentities,
     'CREATE INDEX node_event_id ON node_event (node, type, id) WHERE id IS NOT NULL',
   ],
+  4: [
+    ...hubTables,
+    ...renewedIdentities,
+    'CREATE INDEX node_event_id ON node_event (node, type, id) WHERE id IS NOT NULL',
+    'CREATE TABLE twin (kind TEXT NOT NULL, key TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (kind, key)) STRICT',
+    'CREATE TABLE twin_log (revision INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, removed INTEGER NOT NULL, object TEXT NOT NULL) STRICT',
+    'CREATE TABLE twin_floor (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT',
+  ],
 };
 
 const nodeTables = [

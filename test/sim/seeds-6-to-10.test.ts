@@ -1,3 +1,0 @@
-import { seedSuite } from './seed-suite.ts';
-
-seedSuite(6, 10);
