@@ -36,7 +36,7 @@ export async function unrest(fleet: Fleet): Promise<Unrest | undefined> {
     const fault = twinFault(node, twins.get(node.name) ?? []);
     if (fault !== undefined) return { invariant: 'M1', sentence: `${node.name} ${fault}` };
   }
-  const unfinished = actionFault((await store.list(actionKind)).items as Action[]);
+  const unfinished = actionFault((await store.list(actionKind)).items as Action[], fleet.hub.host.wall.now());
   if (unfinished !== undefined) return { invariant: 'C1', sentence: unfinished };
   const pods = (await store.list(podKind)).items as Pod[];
   const dying = pods.find(({ metadata }) => metadata.deletionTimestamp !== undefined);

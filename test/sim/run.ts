@@ -175,7 +175,8 @@ class Run {
     }
     this.#events.settled(this.#fleet.hub.disk.live, new Set(this.#fleet.served().map(({ name }) => name)));
     this.#twins.settled(this.#fleet.served());
-    this.#actions.settled((await this.#fleet.hub.store!.list(actionKind)).items as Action[]);
+    const actions = (await this.#fleet.hub.store!.list(actionKind)).items as Action[];
+    this.#actions.settled(actions, this.#fleet.hub.host.wall.now());
     checkVersionsAtRest(this.#fleet, this.#verdicts);
   }
 
