@@ -7,7 +7,7 @@ import { withoutRealWorld } from './guard.ts';
 import { runSeed } from './run.ts';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
-const size = { minutes: 2, nodeCount: 15 };
+const size = { minutes: 3, nodeCount: 20 };
 
 test('the same seed gives the same trace, here and in another process; another seed another one', {
   timeout: 120_000,
