@@ -4,6 +4,12 @@ import { defineConfig } from 'vitest/config';
 /** Suites that start whole programs: after the parts, so that nobody waits for a core in vain. */
 const wholePrograms = ['test/e2e/**/*.test.ts', 'test/faults/**/*.test.ts', 'test/cloud/cli/**/*.test.ts'];
 
+/** Minutes of starting programs for one refusal after the other: with STILE_TESTS=all, as in CI. */
+const lengthy =
+  process.env.STILE_TESTS === 'all'
+    ? []
+    : ['bad-directories', 'bad-joins', 'packaged-runtime'].map((name) => `test/e2e/${name}.test.ts`);
+
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
@@ -26,6 +32,7 @@ export default defineConfig({
         test: {
           name: 'programs',
           include: wholePrograms,
+          exclude: lengthy,
           maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 120_000,

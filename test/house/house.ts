@@ -93,9 +93,15 @@ export class House {
     return stdout.trim().split('\n').at(-1)!;
   }
 
-  /** Joins a new terminal to `pool` and starts it. */
+  /** Joins a new terminal to `pool` and starts it; its Node is there then, and a pod may be bound to it. */
   async join(name: string, pool: string): Promise<Terminal> {
-    return this.startRuntime(name, '--hub', this.url, '--token', await this.token(pool), '--name', name);
+    const token = await this.token(pool);
+    const terminal = await this.startRuntime(name, '--hub', this.url, '--token', token, '--name', name);
+    await this.waitFor(`${name} to join`, () => {
+      if (!terminal.child.running) throw new Error(`${name} ended: ${terminal.child.output()}`);
+      return terminal.child.output().includes('"msg":"joined"');
+    });
+    return terminal;
   }
 
   /**
