@@ -55,7 +55,7 @@ export class Hub {
       },
     };
     this.views = new Views(env, ports.store, this.journal, state, onFailure);
-    const reports = new NodeReports(env, ports.store, this.journal);
+    const reports = new NodeReports(env, ports.store, this.journal, state);
     this.sessions = new Sessions(env, config, this.views, state, this.journal, reports);
     this.#controllers = new Controllers(env, {
       store: ports.store,

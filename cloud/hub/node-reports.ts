@@ -12,7 +12,7 @@ import { actionKind, nodeKind, podKind, twinKind } from '../kinds/registry.ts';
 import type { ResourceStore, UpdateOptions } from '../store/resource-store.ts';
 import { actionTold } from '../twins/action-life.ts';
 import { EventObjects } from './event-objects.ts';
-import type { HubJournal, NewNodeEvent } from './hub-state.ts';
+import type { HubJournal, HubState, NewNodeEvent } from './hub-state.ts';
 import { kubernetesEvent } from './kubernetes-event.ts';
 import { mergeNodeStatus } from './node-status.ts';
 
@@ -23,20 +23,43 @@ export class NodeReports {
   readonly #env: Env;
   readonly #store: ResourceStore;
   readonly #journal: HubJournal;
+  readonly #watermarks: HubState['watermarks'];
   readonly #eventObjects: EventObjects;
+  /** By node: the last events that are being taken. */
+  readonly #taking = new Map<string, Promise<void>>();
 
-  constructor(env: Env, store: ResourceStore, journal: HubJournal) {
+  /** `state`: follows `journal`. */
+  constructor(env: Env, store: ResourceStore, journal: HubJournal, state: Pick<HubState, 'watermarks'>) {
     this.#env = { ...env, log: env.log.child({ svc: 'reports' }) };
     this.#store = store;
     this.#journal = journal;
+    this.#watermarks = state.watermarks;
     this.#eventObjects = new EventObjects(store);
   }
 
-  /** Events and their watermark in one transaction; Kubernetes Events follow from them under fixed names. */
+  /**
+   * Events and their watermark in one transaction; Kubernetes Events follow from them under fixed names. One after the
+   * other for each node: a session that was greeted while the one before was writing is told the same events again.
+   */
   async events(node: string, accepted: AcceptedEvents): Promise<void> {
-    if (accepted.items.length === 0) return;
-    const { epoch, first, watermark } = accepted;
-    const events: NewNodeEvent[] = accepted.items.map(({ type, timeMs, data, id }, index) => ({
+    const before = this.#taking.get(node) ?? Promise.resolve();
+    // How that ended, its own session hears.
+    const taking = before.catch(() => {}).then(() => this.#take(node, accepted));
+    this.#taking.set(node, taking);
+    try {
+      await taking;
+    } finally {
+      if (this.#taking.get(node) === taking) this.#taking.delete(node);
+    }
+  }
+
+  async #take(node: string, accepted: AcceptedEvents): Promise<void> {
+    const { epoch, watermark } = accepted;
+    const known = Math.max(0, (this.#watermarks.get(node)?.get(epoch) ?? 0) + 1 - accepted.first);
+    const first = accepted.first + known;
+    const items = accepted.items.slice(known);
+    if (items.length === 0) return;
+    const events: NewNodeEvent[] = items.map(({ type, timeMs, data, id }, index) => ({
       node,
       epoch,
       seq: first + index,

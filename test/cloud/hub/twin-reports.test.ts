@@ -17,7 +17,7 @@ const action = async () => (await store.get(actionKind, undefined, 'raise-1')) a
 
 beforeEach(async () => {
   store = new MemoryStore(testEnv());
-  reports = new NodeReports(testEnv(), store, journal);
+  reports = new NodeReports(testEnv(), store, journal, { watermarks: new Map() });
   const born = await store.create(twinKind, {
     apiVersion: 'stile.dev/v1alpha1',
     kind: 'Twin',

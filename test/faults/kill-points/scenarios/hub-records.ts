@@ -131,7 +131,8 @@ class Life {
     const items = Array.from({ length: count }, (_, index) => reported(node, epoch, first + index));
     const watermark = first + count - 1;
     this.#watermarks.set(epoch, watermark);
-    const reports = new NodeReports(env, this.#parts.store, this.#parts.journal);
+    const nothing = { watermarks: new Map() };
+    const reports = new NodeReports(env, this.#parts.store, this.#parts.journal, nothing);
     await this.#lane(`watermark/${node}/${epoch}`).step(watermark, () =>
       reports.events(node, { epoch, first, watermark, items }),
     );
