@@ -250,7 +250,9 @@ export class Operator {
     const capacity = { pods: String(podsMax) };
     const info = { architecture: 'amd64', operatingSystem: 'linux', capacity, nodeInfo: {} };
     const registration = { name, pool, info, replaced: false };
-    await registerNode(this.#parts.hub.life!, store, nodeKind, registration);
+    const { life } = this.#parts.hub;
+    // It died over what was asked before.
+    if (life !== undefined) await registerNode(life, store, nodeKind, registration);
   }
 
   #want(manifest: KubeObject): void {
