@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import type sqlite3 from 'sqlite3';
 import { AppError, asAppError } from '../errors.ts';
 import { loadSqlite3 } from './sqlite-addon.ts';
+import { SqliteStatements } from './sqlite-statements.ts';
 
 export type SqlValue = null | number | string | Uint8Array;
 
@@ -54,6 +55,7 @@ export interface Schema {
 
 export class Database {
   readonly #db: sqlite3.Database;
+  readonly #statements: SqliteStatements;
   readonly #waiting: Pending[] = [];
   #draining: Promise<void> | undefined;
   #closed = false;
@@ -61,6 +63,7 @@ export class Database {
 
   private constructor(db: sqlite3.Database) {
     this.#db = db;
+    this.#statements = new SqliteStatements(db);
   }
 
   /**
@@ -116,12 +119,12 @@ export class Database {
   }
 
   /** Reads all rows. Sees everything whose `write` has resolved. */
-  all(sql: string, params: SqlValue[] = []): Promise<Row[]> {
-    return new Promise((resolve, reject) => {
-      this.#db.all(sql, params, (error, rows) =>
-        error ? reject(storeError(error, 'cannot read the database')) : resolve(rows as Row[]),
-      );
-    });
+  async all(sql: string, params: SqlValue[] = []): Promise<Row[]> {
+    try {
+      return await this.#statements.all(sql, params);
+    } catch (error) {
+      throw storeError(error, 'cannot read the database');
+    }
   }
 
   /**
@@ -145,6 +148,7 @@ export class Database {
     if (this.#closed) return;
     this.#closed = true;
     await this.#draining;
+    await this.#statements.close();
     await new Promise<void>((resolve) => this.#db.close(() => resolve()));
   }
 
@@ -154,7 +158,8 @@ export class Database {
     while (this.#waiting.length > 0) {
       const group = this.#nextGroup();
       try {
-        if (group[0]!.alone) await this.#run(group[0]!.statements[0]!.sql, group[0]!.statements[0]!.params ?? []);
+        if (group[0]!.alone)
+          await this.#statements.run(group[0]!.statements[0]!.sql, group[0]!.statements[0]!.params ?? []);
         else await this.#transaction(group.flatMap((batch) => batch.statements));
         for (const batch of group) batch.resolve();
       } catch (error) {
@@ -185,22 +190,23 @@ export class Database {
   }
 
   async #transaction(statements: Statement[]): Promise<void> {
+    if (statements.length === 1) {
+      // One statement is a transaction by itself, without two calls around it (sqlite.org/lang_transaction.html).
+      const { sql, params = [] } = statements[0]!;
+      await this.#statements.run(sql, params);
+      this.#commits += 1;
+      return;
+    }
     // sqlite3 runs calls of one connection in order, so nothing of ours can come between these.
     await this.#exec('BEGIN IMMEDIATE');
     try {
-      for (const { sql, params } of statements) await this.#run(sql, params ?? []);
+      for (const { sql, params } of statements) await this.#statements.run(sql, params ?? []);
       await this.#exec('COMMIT');
       this.#commits += 1;
     } catch (error) {
       await this.#exec('ROLLBACK').catch(() => {});
       throw error;
     }
-  }
-
-  #run(sql: string, params: SqlValue[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#db.run(sql, params, (error: Error | null) => (error ? reject(error) : resolve()));
-    });
   }
 
   #exec(sql: string): Promise<void> {

@@ -40,9 +40,14 @@ export interface PrincipalParts {
 }
 
 const OWNER = 'owner';
+/** Headers that were found right, remembered because each look costs several hashes: more than most answers. */
+const KNOWN_MAX = 256;
 
 export class Principals {
   readonly #parts: PrincipalParts;
+  /** Whose token a header shows, by the header. A pod is looked up each time, for it may be gone. */
+  readonly #known = new Map<string, { uid: string | undefined }>();
+  readonly #rights = new WeakMap<object, ReturnType<typeof rightsOf>>();
 
   constructor(parts: PrincipalParts) {
     this.#parts = parts;
@@ -69,13 +74,28 @@ export class Principals {
 
   /** By the header `Authorization`. Errors: `E_UNAUTHORIZED`. */
   identify(authorization: string | undefined): Principal {
-    const token = tokenIn(authorization ?? '');
+    const { uid } = this.#known.get(authorization ?? '') ?? this.#verified(authorization ?? '');
+    return uid === undefined ? { name: OWNER, rights: ownerRights } : this.#app(uid);
+  }
+
+  /** Errors: `E_UNAUTHORIZED`. */
+  #verified(authorization: string): { uid: string | undefined } {
+    const holder = { uid: this.#holderOf(authorization) };
+    const [oldest] = this.#known.keys();
+    if (this.#known.size >= KNOWN_MAX && oldest !== undefined) this.#known.delete(oldest);
+    this.#known.set(authorization, holder);
+    return holder;
+  }
+
+  /** The pod's uid; undefined: the owner. Errors: `E_UNAUTHORIZED`. */
+  #holderOf(authorization: string): string | undefined {
+    const token = tokenIn(authorization);
     if (token === undefined)
       throw new AppError('E_UNAUTHORIZED', 'show who you are: Authorization: Bearer TOKEN, with STILE_API_TOKEN');
     const [kind, who = '', mac = '', ...rest] = token.split('.');
     if (rest.length > 0) throw unknownToken();
-    if (kind === OWNER && mac === '' && same(who, this.#parts.ownerSecret)) return { name: OWNER, rights: ownerRights };
-    if (kind === 'app' && same(mac, this.#mac('app', who))) return this.#app(who);
+    if (kind === OWNER && mac === '' && same(who, this.#parts.ownerSecret)) return undefined;
+    if (kind === 'app' && same(mac, this.#mac('app', who))) return who;
     throw unknownToken();
   }
 
@@ -97,10 +117,18 @@ export class Principals {
   #app(uid: string): Principal {
     const pod = this.#parts.pod(uid);
     if (pod === undefined) throw new AppError('E_UNAUTHORIZED', 'the pod of this token is no pod of this terminal');
-    const { rights, faults } = rightsOf(pod.annotations);
+    const { rights, faults } = this.#rightsOf(pod);
     for (const fault of faults) this.#parts.onFault(pod, fault);
     const { namespace, name } = pod;
     return { name: `${namespace}/${name}`, uid, namespace, rights };
+  }
+
+  /** Objects of the view are replaced, never changed. */
+  #rightsOf({ annotations }: AppPod): ReturnType<typeof rightsOf> {
+    if (annotations === undefined) return rightsOf(undefined);
+    const read = this.#rights.get(annotations) ?? rightsOf(annotations);
+    this.#rights.set(annotations, read);
+    return read;
   }
 
   #mac(...parts: string[]): string {

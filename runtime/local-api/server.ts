@@ -12,7 +12,7 @@ import type { Env } from '../../protocol/env.ts';
 import { AppError, asAppError, codeOf, errorTable } from '../../protocol/errors.ts';
 import { sendError, sendJson } from '../../protocol/json-exchange.ts';
 import { Connections } from './connections.ts';
-import { type LocalHandler, pathOf, type Upgrade } from './exchange.ts';
+import { type Exchange, type LocalHandler, pathOf, type Upgrade } from './exchange.ts';
 import type { Principal, Principals } from './principals.ts';
 import { Refusals } from './refusals.ts';
 
@@ -161,17 +161,25 @@ export class LocalServer {
     const principal = this.#identify(request, url);
     caller.name = principal.name;
     if (this.#stopping.signal.aborted || (!this.#parts.started() && !wantsStream(request))) throw starting();
-    const left = new AbortController();
+    const departure = new Departure();
     // The answer to a request that came behind others has no end of its own when its connection closes.
-    const leave = () => left.abort(over);
-    const done = this.#connections.begin(request.socket, principal.name, leave);
+    const done = this.#connections.begin(request.socket, principal.name, departure.leave);
     response.once('close', () => {
       done();
-      leave();
+      departure.leave();
     });
-    const { signal } = left;
-    await this.#untilStarted(signal);
-    const exchange = { env: this.#env, request, response, url, path: pathOf(url), principal, signal };
+    if (!this.#parts.started()) await this.#untilStarted(departure.left);
+    const exchange: Exchange = {
+      env: this.#env,
+      request,
+      response,
+      url,
+      path: pathOf(url),
+      principal,
+      get signal() {
+        return departure.left;
+      },
+    };
     for (const handler of this.#parts.handlers) {
       if (!(await handler(exchange))) continue;
       // A handler with refusals of its own form counts like any other.
@@ -238,6 +246,24 @@ export class LocalServer {
       this.refusals.note(caller, code, `${request.method} ${pathnameOf(request)}`);
     if (code === 'E_UNAUTHORIZED' && !response.headersSent) response.setHeader('www-authenticate', 'Bearer');
     sendError(response, error);
+  }
+}
+
+/** Whether the caller of a request has left. Most answers never ask for the signal, which costs more than they do. */
+class Departure {
+  #isLeft = false;
+  #signal: AbortController | undefined;
+
+  readonly leave = (): void => {
+    this.#isLeft = true;
+    this.#signal?.abort(over);
+  };
+
+  /** Aborts when it leaves. */
+  get left(): AbortSignal {
+    this.#signal ??= new AbortController();
+    if (this.#isLeft) this.#signal.abort(over);
+    return this.#signal.signal;
   }
 }
 

@@ -3,21 +3,23 @@ import type { Bench } from './bench.ts';
 import { appRates } from './local-api/app-rates.ts';
 import { fanOut } from './local-api/fan-out.ts';
 import { offlineGate } from './local-api/offline-gate.ts';
-import { twinCalls } from './local-api/twin-calls.ts';
+import { twinCalls, twinCallsPlain } from './local-api/twin-calls.ts';
 import { durableRows } from './terminal/durable-rows.ts';
 import { idleWrites } from './terminal/idle-writes.ts';
-import { memoryIdle, memoryWithPods } from './terminal/memory.ts';
+import { memoryIdle, memoryWithLargeView, memoryWithPods } from './terminal/memory.ts';
 import { offlineRestart } from './terminal/offline-restart.ts';
 import { start } from './terminal/start.ts';
 
 export const benches: readonly Bench[] = [
   memoryIdle,
   memoryWithPods,
+  memoryWithLargeView,
   start,
   offlineRestart,
   durableRows,
   idleWrites,
   twinCalls,
+  twinCallsPlain,
   appRates,
   fanOut,
   offlineGate,

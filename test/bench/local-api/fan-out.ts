@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { WebSocket } from 'ws';
 import type { Bench, Contestant, Stage } from '../bench.ts';
-import { startMosquitto } from '../peers/mosquitto.ts';
+import { type MqttDoor, startMosquitto } from '../peers/mosquitto.ts';
 import { MqttClient } from '../peers/mqtt-client.ts';
 import { quantile } from '../statistics.ts';
 import { Caller, type TerminalApi, terminalApis } from './terminal-api.ts';
@@ -30,7 +30,7 @@ export const fanOut: Bench = {
     for (const api of await terminalApis(stage)) subjects.push(await followersOf(stage, api, count));
     return {
       subjects,
-      ...(mosquitto === undefined ? {} : { peer: await subscribersOf(stage, mosquitto, count) }),
+      ...(mosquitto === undefined ? {} : { peer: await subscribersOf(stage, mosquitto.plain, count) }),
     };
   },
 };
@@ -83,14 +83,14 @@ async function followersOf(
   return { name, measure: () => lastReader(count, arrivals, write) };
 }
 
-async function subscribersOf(stage: Stage, port: number, count: number): Promise<Contestant> {
+async function subscribersOf(stage: Stage, door: MqttDoor, count: number): Promise<Contestant> {
   const arrivals = new Arrivals();
   for (let number = 0; number < READERS; number += 1) {
-    const reader = await MqttClient.connect(port, `reader-${number}`, arrivals.note);
+    const reader = await MqttClient.connect(door, `reader-${number}`, arrivals.note);
     stage.later(async () => reader.close());
     await reader.subscribe('twin');
   }
-  const writer = await MqttClient.connect(port, 'writer');
+  const writer = await MqttClient.connect(door, 'writer');
   stage.later(async () => writer.close());
   let written = 0;
   const write = () => writer.publish('twin', Buffer.from(`${++written}${text}`));

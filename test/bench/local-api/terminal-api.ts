@@ -1,9 +1,9 @@
 /** Terminals whose hub is away, and a caller of their local APIs that keeps its connections. */
 import { readFile } from 'node:fs/promises';
-import { Agent, request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import type { Stage } from '../bench.ts';
-import { joinedTerminals } from '../terminal/joined-terminal.ts';
+import { type JoinedTerminal, joinedTerminals } from '../terminal/joined-terminal.ts';
 
 const READY_MS_MAX = 30_000;
 
@@ -21,16 +21,21 @@ export async function terminalApis(stage: Stage): Promise<TerminalApi[]> {
   const apis: TerminalApi[] = [];
   for (const terminal of all) {
     await terminal.start().line(/"msg":"started"/);
-    const note = JSON.parse(await readFile(`${terminal.dataDir}/local-api.json`, 'utf8')) as TerminalApi;
-    const api = { name: terminal.name, node: terminal.name, socket: note.socket, token: note.token };
-    const caller = new Caller(api.socket, api.token, 1);
-    const endMs = performance.now() + READY_MS_MAX;
-    while ((await caller.call('GET', `/twins/${api.node}`)) !== 200)
-      if (performance.now() > endMs) throw new Error(`the local API of ${terminal.name} is not ready`);
-    caller.close();
-    apis.push(api);
+    apis.push(await terminalApi(terminal));
   }
   return apis;
+}
+
+/** Of a terminal that runs, once it answers. */
+export async function terminalApi({ name, dataDir }: JoinedTerminal): Promise<TerminalApi> {
+  const note = JSON.parse(await readFile(`${dataDir}/local-api.json`, 'utf8')) as TerminalApi;
+  const api = { name, node: name, socket: note.socket, token: note.token };
+  const caller = new Caller(api.socket, api.token, 1);
+  const endMs = performance.now() + READY_MS_MAX;
+  while ((await caller.call('GET', `/twins/${api.node}`)) !== 200)
+    if (performance.now() > endMs) throw new Error(`the local API of ${name} is not ready`);
+  caller.close();
+  return api;
 }
 
 export class Caller {
@@ -66,6 +71,19 @@ export class Caller {
   async succeed(...args: Parameters<Caller['call']>): Promise<void> {
     const status = await this.call(...args);
     if (status >= 400) throw new Error(`${args[0]} ${args[1]} answered ${status}`);
+  }
+
+  /** The document at `path`. */
+  async read<T>(path: string): Promise<T> {
+    const headers = { authorization: `Bearer ${this.#token}` };
+    const options = { socketPath: this.#socket, agent: this.#agent, path, headers };
+    const chunks: Buffer[] = [];
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      request(options, resolve).once('error', reject).end();
+    });
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    if (response.statusCode !== 200) throw new Error(`GET ${path} answered ${response.statusCode}`);
+    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as T;
   }
 
   close(): void {

@@ -1,5 +1,7 @@
 /** As much of MQTT 3.1.1 (OASIS) as a bench needs: connect, subscribe and publish with QoS 1. */
 import { connect as connectSocket, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { MqttDoor } from './mosquitto.ts';
 
 const CONNACK = 2;
 const PUBLISH = 3;
@@ -21,9 +23,13 @@ export class MqttClient {
     socket.on('error', () => socket.destroy());
   }
 
-  /** To the broker at loopback's `port`. */
-  static async connect(port: number, name: string, onMessage: (payload: Buffer) => void = () => {}) {
-    const client = new MqttClient(connectSocket(port, '127.0.0.1'), onMessage);
+  /** To the broker's door on loopback. */
+  static async connect({ port, tls }: MqttDoor, name: string, onMessage: (payload: Buffer) => void = () => {}) {
+    const where = { port, host: '127.0.0.1' };
+    const client = new MqttClient(
+      tls === undefined ? connectSocket(where) : connectTls({ ...where, ...tls }),
+      onMessage,
+    );
     const acknowledged = client.#answered(0);
     client.#send(0x10, text('MQTT'), Buffer.from([4, 2, 0, 0]), text(name));
     await acknowledged;

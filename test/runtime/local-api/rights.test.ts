@@ -88,6 +88,19 @@ test('an app is its pod, the same in every life, and nobody once the pod is gone
   expect(faults).toEqual(['other: annotation stile.dev/twins grants nothing: "fly" cannot be read']);
 });
 
+test('a token that was found right before is no one any more once its pod is gone', () => {
+  const one = principals();
+  const shown = `Bearer ${one.tokenOf('u9')}`;
+  const pod = { namespace: 'default', name: 'late' };
+  expect(refusalOf(() => one.identify(shown))).toBe('E_UNAUTHORIZED');
+  pods.set('u9', { ...pod, annotations: { 'stile.dev/events': 'none' } });
+  expect(one.identify(shown).rights.events).toBe(false);
+  pods.set('u9', pod);
+  expect(one.identify(shown).rights.events).toBe(true);
+  pods.delete('u9');
+  expect(refusalOf(() => one.identify(shown))).toBe('E_UNAUTHORIZED');
+});
+
 test.each([undefined, '', 'Basic x', 'Bearer', 'Bearer x', 'Bearer app.u1.x', 'Bearer owner.', 'Bearer owner.a.a.a'])(
   '%j is nobody',
   (header) => {
