@@ -71,7 +71,7 @@ export class NodeReports {
     // Before the watermark rises: told again after a crash, a fixed name or a final phase makes it a no-op.
     for (const event of events) {
       const object = kubernetesEvent(event);
-      if (object !== undefined) await this.#eventObjects.create(object);
+      if (object !== undefined) await this.#eventObjects.tell(object);
       if (event.type === ACTION_EVENT) await this.#actionResult(node, event.data);
     }
     await this.#journal.commit([{ kind: 'events', node, epoch, watermark, events }]);

@@ -54,7 +54,12 @@ export interface StoreOptions {
 }
 
 const LOG_ENTRIES_MAX = 8_192;
+/** Also the newest that are kept however old they are: what a quiet hub remembers costs little. */
 const COMPACT_ENTRIES = 1_024;
+/** Older changes are dropped before the log is full: Kubernetes compacts as often (kube-apiserver, --etcd-compaction-interval). */
+const LOG_MS_MAX = 5 * 60_000;
+/** How exactly the age of a change is known, and the time between two compactions by age. */
+const AGE_PERIOD_MS = 15_000;
 /** Accepted changes that may wait for the journal; more writes are refused. */
 const PENDING_CHANGES_MAX = 20_000;
 /** Changes of one call of the journal. */
@@ -88,6 +93,8 @@ export class ObjectStore implements ResourceStore {
   readonly #watchers: Watchers;
   readonly #logEntriesMax: number;
   readonly #compactEntries: number;
+  /** Periods with changes and the last revision of each, oldest first; those of `LOG_MS_MAX`, and two more. */
+  readonly #periods: { fromMs: number; revision: number }[] = [];
   /** Of the newest visible change. */
   #revision: number;
   /** Of the newest accepted change; a number of a failed one is not used again. */
@@ -270,15 +277,32 @@ export class ObjectStore implements ResourceStore {
     for (const { reject } of failed) reject(error);
   }
 
-  #compactMemory(): void {
-    if (this.#log.length < this.#logEntriesMax) return;
-    this.#log.drop(this.#compactEntries, this.#watchers.told);
+  /** Whether there was something to drop. */
+  #compactMemory(): boolean {
+    const count = this.#agedCount();
+    const excess = this.#log.length < this.#logEntriesMax ? 0 : this.#compactEntries;
+    if (Math.max(count, excess) === 0) return false;
+    this.#log.drop(Math.max(count, excess), this.#watchers.told);
     this.#watchers.bookmark();
+    return true;
+  }
+
+  /** Changes that are too old and not among the newest; looked for when a period begins. */
+  #agedCount(): number {
+    const nowMs = this.#env.clock.monotonic();
+    const period = this.#periods.at(-1);
+    if (period !== undefined && nowMs < period.fromMs + AGE_PERIOD_MS) {
+      period.revision = this.#revision;
+      return 0;
+    }
+    this.#periods.push({ fromMs: nowMs, revision: this.#revision });
+    let aged = 0;
+    while (this.#periods[0]!.fromMs + AGE_PERIOD_MS <= nowMs - LOG_MS_MAX) aged = this.#periods.shift()!.revision;
+    return Math.max(0, Math.min(this.#log.countThrough(aged), this.#log.length - this.#compactEntries));
   }
 
   async #compactJournal(journal: Journal): Promise<void> {
-    if (this.#log.length < this.#logEntriesMax) return;
-    this.#compactMemory();
+    if (!this.#compactMemory()) return;
     try {
       await journal.fold(this.#log.floor);
     } catch (error) {

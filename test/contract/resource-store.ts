@@ -8,6 +8,7 @@ import { configMapKind, nodeKind, podKind } from '../../cloud/kinds/registry.ts'
 import type { StoreOptions } from '../../cloud/store/object-store.ts';
 import type { ResourceStore } from '../../cloud/store/resource-store.ts';
 import type { Env, Log } from '../../protocol/env.ts';
+import { codeOf } from '../../protocol/errors.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
 import type { Watch, WatchEvent, WatchOptions } from '../../protocol/resources/store/resource-reader.ts';
 import { parseFieldSelector, parseLabelSelector } from '../../protocol/resources/store/selector.ts';
@@ -597,6 +598,33 @@ export function resourceStoreContract(name: string, open: (env: Env, options: St
         const resumed = new Collector(store, podKind, { from: bookmark.revision });
         await settled();
         expect(resumed.ended).toBeUndefined();
+      });
+
+      test('changes of more than five minutes ago have expired, but the newest stay whatever their age', async () => {
+        const change = async (times: number) => {
+          for (let count = 0; count < times; count++)
+            await store.update(configMapKind, configMap('a', { at: `${env.nowMs}`, count: `${count}` }));
+        };
+        const expired = (from: string) => {
+          try {
+            store.watch(configMapKind, { from }, { onEvent: () => {}, onEnd: () => {} }).close();
+          } catch (error) {
+            return codeOf(error);
+          }
+          return 'none';
+        };
+        await store.create(configMapKind, configMap('a'));
+        await change(20);
+        env.nowMs += 4 * 60_000;
+        await change(5);
+        expect(expired('1')).toBe('none');
+        env.nowMs += 2 * 60_000;
+        await change(8);
+        // 21 are too old; when that was seen there were 27, of which the last 10 stay.
+        expect(['16', '17', '34'].map(expired)).toEqual(['E_REVISION_EXPIRED', 'none', 'none']);
+        env.nowMs += 60 * 60_000;
+        await change(1);
+        expect(['24', '25'].map(expired)).toEqual(['E_REVISION_EXPIRED', 'none']);
       });
 
       test('a revision that this store never gave out must list again', async () => {

@@ -52,6 +52,11 @@ export class ChangeLog {
     return this.#changes.slice(this.#position(revision));
   }
 
+  /** How many there are up to and with `revision`. */
+  countThrough(revision: number): number {
+    return this.#position(revision);
+  }
+
   /** Drops the oldest `count`, but none that came after `told`; returns them. */
   drop(count: number, told: number): Change[] {
     const dropped = this.#changes.splice(0, Math.min(count, this.#position(told)));

@@ -6,21 +6,21 @@ import { MemoryStore } from '../../../cloud/store/memory.ts';
 import type { KubeObject } from '../../../protocol/kubernetes.ts';
 import { testEnv } from '../../contract/resource-store.ts';
 
-const event = (seq: number, name = 'gate'): KubeObject =>
+const event = (seq: number, reason = `Reason${seq}`, epoch = '0123456789abcdef'): KubeObject =>
   kubernetesEvent({
     node: 'n1',
-    epoch: '0123456789abcdef',
+    epoch,
     seq,
     type: KUBERNETES_EVENT,
-    timeMs: 1_795_000_000_000,
+    timeMs: 1_795_000_000_000 + seq * 1_000,
     data: {
       apiVersion: 'v1',
       kind: 'Pod',
       namespace: 'default',
-      name,
+      name: 'gate',
       uid: 'u',
       type: 'Normal',
-      reason: 'Started',
+      reason,
       message: 'm',
     },
   })!;
@@ -29,25 +29,58 @@ async function names(store: MemoryStore): Promise<string[]> {
   return (await store.list(eventKind)).items.map((item) => item.metadata.name);
 }
 
+const counts = async (store: MemoryStore) =>
+  (await store.list(eventKind)).items.map(({ reason, count, firstTimestamp, lastTimestamp }) => [
+    reason,
+    count,
+    (Date.parse(String(lastTimestamp)) - Date.parse(String(firstTimestamp))) / 1_000,
+  ]);
+
 describe('Events of terminals', () => {
-  test('have one name for ever, so telling twice makes one', async () => {
+  test('told twice are one', async () => {
     const store = new MemoryStore(testEnv());
     const objects = new EventObjects(store);
-    await objects.create(event(7));
-    await objects.create(event(7));
+    await objects.tell(event(7));
+    await objects.tell(event(7));
     expect(await names(store)).toEqual(['gate.012345677']);
+    expect(await counts(store)).toEqual([['Reason7', 1, 0]]);
   });
 
-  test('are bounded, and the oldest go first, also after a restart', async () => {
+  test('that say the same of the same pod are one with a count, each report counted once, also after a restart', async () => {
+    const store = new MemoryStore(testEnv());
+    const objects = new EventObjects(store);
+    for (const seq of [1, 2, 3]) await objects.tell(event(seq, 'Started'));
+    await objects.tell(event(3, 'Started'));
+    await objects.tell(event(4, 'Killing'));
+    const restarted = new EventObjects(store);
+    for (const seq of [3, 5]) await restarted.tell(event(seq, 'Started'));
+    await restarted.tell(event(1, 'Started', 'another-epoch'));
+    expect(await counts(store)).toEqual([
+      ['Started', 5, 4],
+      ['Killing', 1, 0],
+    ]);
+  });
+
+  test('that somebody removed begin again', async () => {
+    const store = new MemoryStore(testEnv());
+    const objects = new EventObjects(store);
+    await objects.tell(event(1, 'Started'));
+    await store.delete(eventKind, 'default', (await names(store))[0]!);
+    await objects.tell(event(2, 'Started'));
+    expect(await counts(store)).toEqual([['Started', 1, 0]]);
+  });
+
+  test('are bounded, and what was quiet for the longest goes first, also after a restart', async () => {
     const store = new MemoryStore(testEnv());
     const objects = new EventObjects(store, 3);
-    for (const seq of [1, 2, 3]) await objects.create(event(seq));
-    await objects.create(event(4));
-    expect(await names(store)).toHaveLength(3);
+    for (const seq of [1, 2, 3]) await objects.tell(event(seq));
+    await objects.tell(event(4, 'Reason1'));
+    await objects.tell(event(5));
+    const reasons = async () => (await store.list(eventKind)).items.map(({ reason }) => reason).sort();
+    expect(await reasons()).toEqual(['Reason1', 'Reason3', 'Reason5']);
     const restarted = new EventObjects(store, 3);
-    await restarted.create(event(5));
-    expect(await names(store)).toHaveLength(3);
-    expect(await names(store)).toContain('gate.012345675');
+    await restarted.tell(event(6));
+    expect(await reasons()).toEqual(['Reason1', 'Reason5', 'Reason6']);
   });
 
   test('of a type that is no Kubernetes event are none', () => {
