@@ -18,6 +18,8 @@ const UNDER_WAY_MS = 1_000;
 interface Ended {
   node: string;
   atMs: number;
+  /** Certificates that were issued up to this wall-clock time are meant. */
+  throughMs: number;
   /** The number of the certificate that took its place; undefined: revoked. */
   by: string | undefined;
 }
@@ -59,9 +61,11 @@ export class I1Identity implements Observer {
     this.#verdicts.check('I1', this.#copied.has(node), () => `${node} is shut out, and nobody copied its identity`);
   }
 
-  hubStoreReplaced({ identity }: HubDiskState): void {
-    for (const [serial, { node, by }] of this.#ended) {
-      const known = by === undefined ? identity.revocations.has(node) : identity.certificates.has(by);
+  hubStoreReplaced({ identity }: Pick<HubDiskState, 'identity'>): void {
+    for (const [serial, { node, by, throughMs }] of this.#ended) {
+      // The revocation that it knows may be an earlier one, of earlier certificates.
+      const revoked = (identity.revocations.get(node) ?? Number.NEGATIVE_INFINITY) >= throughMs;
+      const known = by === undefined ? revoked : identity.certificates.has(by);
       if (!known) this.#ended.delete(serial);
     }
   }
@@ -78,7 +82,7 @@ export class I1Identity implements Observer {
   #end(node: string, by: string | undefined, throughMs: number): void {
     for (const { serial, issuedMs } of this.#issued.get(node) ?? [])
       if (serial !== by && issuedMs <= throughMs && !this.#ended.has(serial))
-        this.#ended.set(serial, { node, atMs: this.#nowMs(), by });
+        this.#ended.set(serial, { node, atMs: this.#nowMs(), throughMs, by });
   }
 }
 
