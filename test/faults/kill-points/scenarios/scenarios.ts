@@ -8,12 +8,14 @@ import { runtimeIdentity } from './runtime-identity.ts';
 import { runtimeImages } from './runtime-images.ts';
 import { runtimeRecords } from './runtime-records.ts';
 import { runtimeRecovery } from './runtime-recovery.ts';
+import { runtimeTwins } from './runtime-twins.ts';
 
 export const scenarios: readonly Scenario[] = [
   runtimeRecords,
   runtimeIdentity,
   runtimeImages,
   runtimeRecovery,
+  runtimeTwins,
   hubRecords,
   hubFiles,
   hubBackup,
