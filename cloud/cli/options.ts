@@ -1,8 +1,9 @@
 /** Options that several commands share, and the reading of their values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AppError } from '../../protocol/errors.ts';
+import { type CustomOutput, parseCustomOutput } from './custom-output.ts';
 import { parseDuration } from './duration.ts';
-import { outputs } from './print.ts';
+import { type Output, outputs } from './print.ts';
 
 /** How long an answer may take to begin without `--request-timeout`. */
 const REQUEST_TIMEOUT_DEFAULT = '30s';
@@ -28,6 +29,22 @@ export function durationOption(flags: string, description: string, defaultText: 
 
 export function outputOption(): Option {
   return new Option('-o, --output <format>', 'what is printed').choices([...outputs]).default('table');
+}
+
+/** Also a template or columns in the user's words. */
+export function objectOutputOption(): Option {
+  return new Option(
+    '-o, --output <format>',
+    `what is printed: ${outputs.join(', ')}, jsonpath=TEMPLATE or custom-columns=NAME:.path,...`,
+  )
+    .argParser((text): Output | CustomOutput => {
+      const output = outputs.find((word) => word === text) ?? parseCustomOutput(text);
+      if (output !== undefined) return output;
+      throw new InvalidArgumentError(
+        `Allowed choices are ${outputs.join(', ')}, jsonpath=TEMPLATE, custom-columns=NAME:.path,...`,
+      );
+    })
+    .default('table');
 }
 
 /** May be given several times. */

@@ -28,8 +28,12 @@ export function yamlText(value: unknown): string {
 
 /** One object as it is, several as a `List`. */
 export function documentText(output: 'json' | 'yaml', objects: readonly KubeObject[], single: boolean): string {
-  const document = single ? objects[0] : { apiVersion: 'v1', kind: 'List', metadata: {}, items: objects };
+  const document = documentOf(objects, single);
   return output === 'json' ? jsonText(document) : yamlText(document);
+}
+
+export function documentOf(objects: readonly KubeObject[], single: boolean): unknown {
+  return single ? objects[0] : { apiVersion: 'v1', kind: 'List', metadata: {}, items: objects };
 }
 
 /** The head of a server's table in capitals. */

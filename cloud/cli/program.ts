@@ -17,10 +17,12 @@ import { getTwin, showHistory, watchTwin } from './commands/twin.ts';
 import { type InvokeOptions, invokeAction } from './commands/twin-invoke.ts';
 import { setTwins, unsetTwins } from './commands/twin-set.ts';
 import { version } from './commands/version.ts';
+import { type WaitOptions, wait } from './commands/wait.ts';
 import {
   addConnectionOptions,
   countOption,
   durationOption,
+  objectOutputOption,
   optionsOf,
   outputOption,
   repeatedOption,
@@ -28,6 +30,7 @@ import {
   wordsOption,
 } from './options.ts';
 import type { World } from './ports.ts';
+import { parseWaitCondition } from './wait-condition.ts';
 
 export function buildProgram(world: World): Command {
   const program = new Command('stile')
@@ -40,6 +43,7 @@ export function buildProgram(world: World): Command {
   addConnectionOptions(program);
   addObjectCommands(program, world);
   addWatchCommand(program, world);
+  addWaitCommand(program, world);
   addEventCommand(program, world);
   addNodeCommands(program.command('node').description('terminals'), world);
   addPoolCommands(program.command('pool').description('nodes of one region or site'), world);
@@ -71,7 +75,7 @@ function addObjectCommands(program: Command, world: World): void {
     .argument('<what...>')
     .option('-w, --watch', 'go on telling what changes')
     .option('--no-headers', 'leave out the head of tables')
-    .addOption(outputOption())
+    .addOption(objectOutputOption())
     .action((what, _, command) => get(world, what, optionsOf(command)));
   program
     .command('describe')
@@ -93,8 +97,22 @@ function addWatchCommand(program: Command, world: World): void {
     .description('list objects and go on telling what changes (get --watch)')
     .argument('<what...>')
     .option('--no-headers', 'leave out the head of the table')
-    .addOption(outputOption())
+    .addOption(objectOutputOption())
     .action((what, _, command) => get(world, what, { ...optionsOf<GetOptions>(command), watch: true }));
+}
+
+function addWaitCommand(program: Command, world: World): void {
+  addSelection(program.command('wait'))
+    .description('wait until objects fulfil a condition or are gone: KIND NAME..., KIND/NAME..., KIND -l or --all')
+    .argument('<what...>')
+    .addOption(
+      new Option('--for <what>', 'condition=NAME[=VALUE], delete or jsonpath={.path}[=VALUE]')
+        .argParser(parseWaitCondition)
+        .makeOptionMandatory(),
+    )
+    .option('--all', 'all objects of the kind in the namespace')
+    .addOption(durationOption('--timeout <duration>', 'how long to wait; 0 looks once', '30s'))
+    .action((what, _, command) => wait(world, what, optionsOf<WaitOptions>(command)));
 }
 
 function addNodeCommands(node: Command, world: World): void {
@@ -309,7 +327,7 @@ function addListing(noun: Command, world: World, kind: string): void {
     .option('-l, --selector <labels>', 'only those with these labels')
     .option('-w, --watch', 'go on telling what changes')
     .option('--no-headers', 'leave out the head of the table')
-    .addOption(outputOption())
+    .addOption(objectOutputOption())
     .action((_, command) => get(world, [kind], optionsOf(command)));
 }
 

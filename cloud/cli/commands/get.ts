@@ -1,6 +1,7 @@
 /** `stile get` and `stile watch`: tables from the server, or the objects themselves. */
 import { AppError } from '../../../protocol/errors.ts';
 import type { KubeObject } from '../../../protocol/kubernetes.ts';
+import { type CustomOutput, customText, headOfColumns, rowOf } from '../custom-output.ts';
 import {
   asServerTable,
   asTable,
@@ -13,13 +14,13 @@ import {
   watchSelection,
 } from '../listing.ts';
 import type { Connection, ConnectionOptions, World } from '../ports.ts';
-import { documentText, headOf, type Output, rowsOf, type TableLayout, yamlText } from '../print.ts';
+import { documentOf, documentText, headOf, type Output, rowsOf, type TableLayout, yamlText } from '../print.ts';
 import { discover, qualifiedName, type Resource } from '../resources.ts';
 import { parseSubjects, type Subject } from '../subjects.ts';
 import { alignedLines, GrowingTable, type ServerRow, type ServerTable } from '../table.ts';
 
 export interface GetOptions extends ConnectionOptions {
-  output: Output;
+  output: Output | CustomOutput;
   allNamespaces?: boolean;
   selector?: string;
   fieldSelector?: string;
@@ -36,10 +37,20 @@ export async function get(world: World, args: readonly string[], options: GetOpt
   if (options.output === 'table' || options.output === 'wide') return printTables(world, connection, subjects, options);
   const objects: KubeObject[] = [];
   for (const subject of subjects) objects.push(...(await readObjects(world, connection, subject, options)));
+  printObjects(world, subjects, objects, options);
+}
+
+function printObjects(
+  world: World,
+  subjects: readonly Subject[],
+  objects: readonly KubeObject[],
+  { output, headers }: GetOptions,
+): void {
   const single = subjects.length === 1 && subjects[0]!.names.length === 1;
-  if (options.output !== 'name') {
-    if (!single || objects.length > 0) world.terminal.out(documentText(options.output, objects, single));
-  } else
+  if (single && objects.length === 0) return;
+  if (typeof output === 'object') world.terminal.out(customText(output, documentOf(objects, single), objects, headers));
+  else if (output === 'json' || output === 'yaml') world.terminal.out(documentText(output, objects, single));
+  else
     for (const object of objects) {
       const { resource } = subjects.find((subject) => subject.resource.kind === object.kind)!;
       world.terminal.out(`${qualifiedName(resource, object.metadata.name)}\n`);
@@ -201,8 +212,10 @@ function tableView(world: World, connection: Connection, selection: Selection, o
 
 function objectView(world: World, connection: Connection, selection: Selection, options: GetOptions) {
   const news = newsOnly<KubeObject>((object) => object.metadata);
+  const custom = typeof options.output === 'object' ? customLines(options.output, options.headers) : undefined;
   const print = (object: KubeObject) => {
-    if (options.output === 'json') world.terminal.out(`${JSON.stringify(object)}\n`);
+    if (custom !== undefined) world.terminal.out(custom(object));
+    else if (options.output === 'json') world.terminal.out(`${JSON.stringify(object)}\n`);
     else if (options.output === 'yaml') world.terminal.out(`---\n${yamlText(object)}`);
     else world.terminal.out(`${qualifiedName(selection.resource, object.metadata.name)}\n`);
   };
@@ -215,6 +228,17 @@ function objectView(world: World, connection: Connection, selection: Selection, 
       news.take(type, object);
       print(object);
     },
+  };
+}
+
+/** Columns under one heading, a template for each object. */
+function customLines(output: CustomOutput, headers: boolean): (object: KubeObject) => string {
+  if ('template' in output) return (object) => customText(output, object, [object], headers);
+  const growing = new GrowingTable();
+  const head = headers ? [headOfColumns(output.columns)] : [];
+  return (object) => {
+    const lines = growing.lines([...head.splice(0), rowOf(output.columns)(object)]);
+    return lines.map((line) => `${line}\n`).join('');
   };
 }
 

@@ -24,7 +24,8 @@ export async function runHere(
   };
   const report = (error: unknown) => {
     tell(sentenceFor(error));
-    finished.code = exitCodeFor(error);
+    // As in the process: the first fault decides.
+    if (finished.code === exitCodes.ok) finished.code = exitCodeFor(error);
   };
   const confirm = async (question: string) => {
     tell(question);
