@@ -10,6 +10,7 @@ import { renderList, renderObject } from '../../protocol/resources/api/rendering
 import { alreadyExists, conflict, notFound, success } from '../../protocol/resources/api/status.ts';
 import type { UpdateOptions } from '../store/resource-store.ts';
 import { addressed, admit, checkFields, decodeObject, forCreate, forUpdate, requireNamespace } from './admission.ts';
+import { changeBytes } from './change-size.ts';
 import { deletionOf } from './deletion.ts';
 import { patchOf } from './patch.ts';
 import { writeBounds } from './write-bounds.ts';
@@ -75,7 +76,10 @@ export async function rewrite(
     const completed = options.subresource === 'status' ? next : ((await parts.complete?.(next, write)) ?? next);
     const admitted = admit(parts.kinds, kind, completed, previous);
     try {
-      return { written: await parts.store.update(kind, admitted, options), warnings };
+      const written = await parts.store.update(kind, admitted, options);
+      // A binding writes twice.
+      call.facts.changeBytes = (call.facts.changeBytes ?? 0) + changeBytes(previous, written);
+      return { written, warnings };
     } catch (error) {
       if (codeOf(error) !== 'E_CONFLICT' || attempt >= writeBounds.conflictTriesMax) throw error;
     }

@@ -12,6 +12,7 @@ import type { RequestHandler } from '../identity/listener.ts';
 import { EVENTS_FROM_THE_START, formatCursor, parseCursor } from './event-cursor.ts';
 import type { Hub } from './hub.ts';
 import type { EventQuery, NodeEvent } from './hub-state.ts';
+import { instant, whole } from './query-parameters.ts';
 
 export const EVENTS_PATH = '/stile/v1/events';
 const LIMIT_DEFAULT = 500;
@@ -106,19 +107,4 @@ function readQuery(parameters: URLSearchParams, place: (text: string) => number)
     after: after === null ? EVENTS_FROM_THE_START : place(after),
     countMax: Math.max(1, whole(parameters, 'limit', LIMIT_DEFAULT, LIMIT_MAX)),
   };
-}
-
-function whole(parameters: URLSearchParams, name: string, otherwise: number, max: number): number {
-  const text = parameters.get(name);
-  if (text === null) return otherwise;
-  if (!/^\d{1,15}$/.test(text))
-    throw new AppError('E_INPUT_INVALID', `${name} is a whole number, not ${JSON.stringify(text)}`);
-  return Math.min(max, Number(text));
-}
-
-function instant(text: string): number {
-  const ms = Date.parse(text);
-  if (!/^\d{4}-\d{2}-\d{2}T/.test(text) || Number.isNaN(ms))
-    throw new AppError('E_INPUT_INVALID', `since is a time such as 2026-11-23T14:00:00Z, not ${JSON.stringify(text)}`);
-  return ms;
 }

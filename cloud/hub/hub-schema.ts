@@ -4,6 +4,7 @@ import { identityTables, renewalMigration } from '../identity/sqlite-identity-st
 import { imageTables } from '../images/image-tags.ts';
 import { storeTables } from '../store/sqlite.ts';
 import { twinHistoryTable } from '../twins/twin-history.ts';
+import { auditTables } from './audit-journal.ts';
 import { eventIdIndex, greetingTable, hubTables } from './sqlite-journal.ts';
 
 export const hubSchema: Schema = {
@@ -14,17 +15,20 @@ export const hubSchema: Schema = {
     ...hubTables,
     ...identityTables,
     ...imageTables,
+    ...auditTables,
   ],
-  version: 5,
+  version: 6,
   minReader: 1,
   // 2: certificates are renewed, suspended and revoked beyond the list.
   // 3: an event that an app named is taken once, whatever became of its terminal's store.
   // 4: twins and actions have a store of their own.
   // 5: the epoch of each node is kept, and who changed desired of twins.
+  // 6: who changed what is kept.
   migrations: [
     { version: 2, statements: renewalMigration },
     { version: 3, statements: eventIdIndex },
     { version: 4, statements: storeTables('twin') },
     { version: 5, statements: [...greetingTable, ...twinHistoryTable] },
+    { version: 6, statements: auditTables },
   ],
 };

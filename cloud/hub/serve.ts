@@ -10,13 +10,14 @@ import { systemRandom } from '../../protocol/node/random.ts';
 import { Database } from '../../protocol/node/sqlite.ts';
 import { SESSION_PATH, WebSocketAcceptor } from '../../protocol/node/websocket.ts';
 import { programVersion } from '../../protocol/program-version.ts';
+import type { AuditRecord } from '../../protocol/resources/api/parts.ts';
 import { createApi } from '../api/api.ts';
 import { authorizeMasters } from '../api/authorize-masters.ts';
 import type { Authority } from '../identity/authority.ts';
 import { administratorCertificate, openAuthority, serverCertificate } from '../identity/authority-files.ts';
 import { openIdentityDesk } from '../identity/identity-desk.ts';
 import { writeKubeconfig } from '../identity/kubeconfig.ts';
-import { type Listener, openListener } from '../identity/listener.ts';
+import { type Listener, openListener, type RequestHandler } from '../identity/listener.ts';
 import { Peers } from '../identity/peer.ts';
 import { Roster } from '../identity/roster.ts';
 import { SqliteIdentityStore } from '../identity/sqlite-identity-store.ts';
@@ -30,6 +31,9 @@ import { historyEndpoint } from '../twins/history-endpoint.ts';
 import { RoutedStore } from '../twins/routed-store.ts';
 import { historyStatements, signed } from '../twins/twin-history.ts';
 import { type Address, formatAddress, isWildcard, parseAddress } from './address.ts';
+import { auditEndpoint } from './audit-endpoint.ts';
+import { AuditJournal } from './audit-journal.ts';
+import { audited } from './audited-endpoints.ts';
 import { damagedHub, expectWholeHub } from './backup.ts';
 import { backupEndpoint } from './backup-endpoint.ts';
 import { eventEndpoint } from './event-endpoint.ts';
@@ -100,6 +104,9 @@ export async function openHub(
   try {
     const database = await Database.open(join(dataDir, 'hub.db'), hubSchema);
     closers.push(() => database.close());
+    const audits = new AuditJournal(env, database);
+    // After everything that answers, so that no answer is without its record.
+    closers.push(() => audits.close());
     const store = new RoutedStore(
       await SqliteStore.open(env, database, 'resource'),
       await SqliteStore.open(env, database, 'twin', { beside: historyStatements }),
@@ -136,7 +143,7 @@ export async function openHub(
     closers.push(() => listener.close());
     destinations.push(...destinationsOf(advertised, { host: listen.host, port: listener.port }));
     const identity = { authority, identities, roster, peers, suspicions };
-    closers.push(attach(env, { dataDir, database, listener, hub, store, images, destinations, ...identity }));
+    closers.push(attach(env, { dataDir, database, audits, listener, hub, store, images, destinations, ...identity }));
     return { greeting: await greet(env, dataDir, authority, destinations[0]!), destinations, close };
   } catch (error) {
     await close();
@@ -147,6 +154,7 @@ export async function openHub(
 interface Parts {
   dataDir: string;
   database: Database;
+  audits: AuditJournal;
   listener: Listener;
   hub: Hub;
   store: RoutedStore;
@@ -166,15 +174,32 @@ interface Suspicions {
 
 /** Puts the handlers behind the listener; returns how to take them away. */
 function attach(env: Env, parts: Parts): () => Promise<void> {
-  const { dataDir, database, listener, hub, store, images, authority, identities, roster, peers, destinations } = parts;
-  const audit = (record: object) => env.log.info('audit', { ...record });
+  const {
+    dataDir,
+    database,
+    audits,
+    listener,
+    hub,
+    store,
+    images,
+    authority,
+    identities,
+    roster,
+    peers,
+    destinations,
+  } = parts;
+  const audit = (record: AuditRecord) => {
+    env.log.info('audit', { ...record });
+    audits.record(record);
+  };
+  const handle = (prefix: string, handler: RequestHandler) =>
+    listener.handle(prefix, audited(env.clock, handler, audit));
   const desk = openIdentityDesk(env, {
     authority,
     store: identities,
     roster,
     peers,
-    listener,
-    audit,
+    listener: { handle, dropRevoked: (node) => listener.dropRevoked(node) },
     destinations: () => destinations,
     ...nodeDecisions(env, store, hub.sessions, listener),
   });
@@ -188,11 +213,12 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
     version: versionInfo,
     complete: (object, write) => admitAction(signed(object, write), write),
   });
-  listener.handle('/stile/v1/', imageEndpoints(env, images));
+  handle('/stile/v1/', imageEndpoints(env, images));
   listener.handle('/stile/v1/', eventEndpoint(env.clock, hub));
+  listener.handle('/stile/v1/', auditEndpoint(audits));
   listener.handle('/stile/v1/', historyEndpoint(store, database));
   listener.handle('/stile/v1/', sessionEndpoint(hub.sessions));
-  listener.handle('/stile/v1/', backupEndpoint(env.log, dataDir, database));
+  handle('/stile/v1/', backupEndpoint(dataDir, database));
   listener.handle('/', async (request, response, identity) => {
     await api.handle(request, response, identity);
     return true;

@@ -61,6 +61,7 @@ const routes: Record<string, (exchange: Exchange) => Promise<void>> = {
     requireAdministrator(identity);
     const created = await peers.tokens.create(readWish(await readJson(request, TOKEN_BODY_BYTES_MAX, env.clock)));
     const expires = new Date(created.expiresMs).toISOString();
+    response.setHeader('location', `/stile/v1/tokens/${created.id}`);
     sendJson(response, 201, { token: created.token, id: created.id, expires });
   },
   'GET /stile/v1/tokens': async ({ peers, response, identity }) => {

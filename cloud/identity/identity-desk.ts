@@ -5,7 +5,7 @@ import { identityEndpoints } from './endpoints.ts';
 import { type EnrolmentPeers, Enrolments } from './enrolment.ts';
 import type { IdentityStore } from './identity-store.ts';
 import type { Listener } from './listener.ts';
-import { type NodeAuditRecord, nodeEndpoints } from './node-endpoints.ts';
+import { nodeEndpoints } from './node-endpoints.ts';
 import { NodeIdentities, type NodeIdentityPeers } from './node-identities.ts';
 import type { Peers } from './peer.ts';
 import { Renewals } from './renewal.ts';
@@ -20,7 +20,6 @@ export interface IdentityDeskParts
   roster: Roster;
   peers: Peers;
   listener: Pick<Listener, 'handle' | 'dropRevoked'>;
-  audit(record: NodeAuditRecord): void;
 }
 
 export interface IdentityDesk {
@@ -46,10 +45,7 @@ export function openIdentityDesk(env: Env, parts: IdentityDeskParts): IdentityDe
   const renewals = new Renewals(env, { ...parts, dropRevoked: (node) => listener.dropRevoked(node) });
   const identities = new NodeIdentities(env, parts);
   listener.handle('/stile/v1/', identityEndpoints(env, { authorityPem: authority.certificatePem, enrolments, tokens }));
-  listener.handle(
-    '/stile/v1/',
-    nodeEndpoints(env, { peers, renewals, identities, audit: (record) => parts.audit(record) }),
-  );
+  listener.handle('/stile/v1/', nodeEndpoints(env, { peers, renewals, identities }));
   identities.remind();
   const stop = async () => {
     await renewals.stop();

@@ -20,19 +20,6 @@ export interface NodeEndpointPeers {
   peers: Peers;
   renewals: Renewals;
   identities: NodeIdentities;
-  /** Who decided what about which node, and what came of it. */
-  audit(record: NodeAuditRecord): void;
-}
-
-export interface NodeAuditRecord {
-  timeMs: number;
-  user: string;
-  verb: 'revoke' | 'resume' | 'move';
-  resource: 'nodes';
-  name: string;
-  sourceAddress: string;
-  /** `ok`, or the code of the error. */
-  outcome: string;
 }
 
 export function nodeEndpoints(env: Env, parts: NodeEndpointPeers): RequestHandler {
@@ -40,7 +27,6 @@ export function nodeEndpoints(env: Env, parts: NodeEndpointPeers): RequestHandle
     const { pathname } = new URL(request.url ?? '/', 'https://hub');
     const [, name, verb] = nodePath.exec(pathname) ?? [];
     if (request.method !== 'POST' || (pathname !== '/stile/v1/renew' && name === undefined)) return false;
-    let outcome = 'ok';
     try {
       if (name === undefined) {
         // Asked before the body is read: a stranger's is of no interest.
@@ -56,19 +42,8 @@ export function nodeEndpoints(env: Env, parts: NodeEndpointPeers): RequestHandle
         sendJson(response, 200, { node, ...(pool === undefined ? {} : { pool }) });
       }
     } catch (error) {
-      outcome = error instanceof AppError ? error.code : 'E_INTERNAL';
       sendError(response, error);
     }
-    if (name !== undefined)
-      parts.audit({
-        timeMs: env.clock.now(),
-        user: identity?.user ?? 'system:anonymous',
-        verb: verb as NodeAuditRecord['verb'],
-        resource: 'nodes',
-        name: name.slice(0, 253),
-        sourceAddress: request.socket.remoteAddress ?? '',
-        outcome,
-      });
     return true;
   };
 }

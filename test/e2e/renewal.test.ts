@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { renewalPauseMs } from '../../cloud/identity/renewal.ts';
+import { errorTable } from '../../protocol/errors.ts';
 import { pinnedConnector } from '../../protocol/node/pinned-tls.ts';
 import { webSocketDialer } from '../../protocol/node/websocket.ts';
 import { readRenewRequest, renewalGraceMs } from '../../protocol/renewal.ts';
@@ -381,8 +382,8 @@ describe('an operator', () => {
     expect(await sessionRefusal(await enrol(testEnv(), options, enrolOverHttps))).toBeUndefined();
     expect(await sessionRefusal(node.current)).toBe('E_IDENTITY_REFUSED');
     expect(hub.decisions.filter((line) => line.startsWith('revoke'))).toEqual([
-      'revoke by stile-admin: ok',
-      'revoke by stile-admin: ok',
+      'revoke by stile-admin: 200',
+      'revoke by stile-admin: 200',
     ]);
   });
 
@@ -404,10 +405,10 @@ describe('an operator', () => {
     ['gate-1/move', {}, 'E_INPUT_INVALID'],
     ['gate-1/move', { pool: 'nowhere' }, 'E_NOT_FOUND'],
     ['%zz/revoke', {}, 'E_INPUT_INVALID'],
-  ])('is told what is wrong with %s %j', async (path, json, code) => {
+  ] as const)('is told what is wrong with %s %j', async (path, json, code) => {
     await joined();
     await expect(post(path, json)).rejects.toMatchObject({ code });
-    expect(hub.decisions.at(-1)).toMatch(code);
+    expect(hub.decisions.at(-1)).toMatch(`: ${errorTable[code].http}`);
   });
 
   it('is the only one who decides', async () => {

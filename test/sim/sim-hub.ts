@@ -159,7 +159,6 @@ export class SimHub {
       roster,
       peers,
       listener,
-      audit: () => {},
       destinations: () => ADVERTISED,
       ...(tampering.decisions?.(decisions) ?? decisions),
     });

@@ -17,18 +17,23 @@ export interface AuditRecord {
   /** Milliseconds since 1970, when the answer was ready. */
   timeMs: number;
   user: string;
-  verb: Verb;
+  groups: readonly string[];
+  /** Of the API, or what one of the hub's own endpoints does: `revoke`. */
+  verb: string;
   /** `pods`, `deployments.apps/scale` */
   resource: string;
-  kind: string;
+  /** Of the resource: `v1`, `v1beta2`. */
+  version: string;
   namespace?: string;
   /** Absent for a collection and for a create that failed before it had a name. */
   name?: string;
   sourceAddress: string;
+  /** The program, as it calls itself; empty when it does not. */
+  userAgent: string;
   dryRun: boolean;
-  /** HTTP status of the answer. */
+  /** HTTP status of the answer; 0 when the connection broke before it. */
   code: number;
-  /** Size of the request body. */
+  /** Of the merge patch from the object before to the one after where both were at hand, else of the request body. */
   bytes: number;
 }
 
@@ -124,8 +129,8 @@ export interface Call<K extends ResourceKind = ResourceKind> {
   signal: AbortSignal;
   /** The body's bytes; read once, bounded. */
   body(): Promise<Buffer>;
-  /** What only the body tells, for the audit record; the handler fills it in. */
-  facts: { name?: string; dryRun: boolean };
+  /** What only the handler learns, for the audit record; it fills it in. */
+  facts: { name?: string; dryRun: boolean; changeBytes?: number };
 }
 
 /** What is sent back. */

@@ -258,15 +258,17 @@ class RestApi<K extends ResourceKind> implements Api {
     this.#parts.audit({
       timeMs: this.#env.clock.now(),
       user: userOf(identity),
+      groups: identity?.groups ?? [],
       verb,
       resource: path.subresource === undefined ? plural : `${plural}/${path.subresource}`,
-      kind: kind.kind,
+      version: kind.version,
       ...(path.namespace === undefined ? {} : { namespace: path.namespace }),
       ...(name === undefined ? {} : { name }),
       sourceAddress: request.socket.remoteAddress ?? '',
+      userAgent: request.headers['user-agent'] ?? '',
       dryRun: facts.dryRun,
       code,
-      bytes: bodyBytes,
+      bytes: facts.changeBytes ?? bodyBytes,
     });
   }
 }

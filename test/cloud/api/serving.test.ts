@@ -112,15 +112,18 @@ describe('a request', () => {
   });
 
   it('that writes leaves an audit record, also when it is refused', async () => {
-    await server.ask('POST', maps, { body: configMap('a') });
+    await server.ask('POST', maps, { body: configMap('a'), headers: { 'user-agent': 'test/1' } });
     await server.ask('GET', `${maps}/a`);
     await server.ask('POST', maps, { body: configMap('a') });
     await server.ask('DELETE', `${maps}/a?dryRun=All`);
     expect(server.audited).toMatchObject([
       {
         user: 'admin',
+        groups: ['system:masters'],
+        userAgent: 'test/1',
         verb: 'create',
         resource: 'configmaps',
+        version: 'v1',
         namespace: 'default',
         name: 'a',
         code: 201,
@@ -137,6 +140,46 @@ describe('a request', () => {
       },
     ]);
     expect(server.audited[0]!.bytes).toBe(JSON.stringify(configMap('a')).length);
+  });
+
+  it('that changes something is recorded with the size of the change, not of what was sent', async () => {
+    const patch = { 'content-type': 'application/merge-patch+json' };
+    await server.ask('POST', maps, { body: { ...configMap('b'), data: { long: 'x'.repeat(500), mode: 'free' } } });
+    await server.ask('PUT', `${maps}/b`, {
+      body: { ...configMap('b'), data: { long: 'x'.repeat(500), mode: 'paid' } },
+    });
+    await server.ask('PATCH', `${maps}/b`, { body: { data: { mode: 'paid' } }, headers: patch });
+    await server.ask('PATCH', `${maps}/b`, { body: { data: null }, headers: patch });
+    const [put, same, removed] = server.audited.slice(-3).map(({ bytes }) => bytes);
+    expect(put).toBe(JSON.stringify({ data: { mode: 'paid' } }).length);
+    expect(same).toBe(0);
+    expect(removed).toBe(JSON.stringify({ data: null }).length);
+  });
+
+  it('for a Secret leaves nothing of its content in the audit record', async () => {
+    const secrets = '/api/v1/namespaces/default/secrets';
+    const [word, next] = ['open sesame', 'close sesame'];
+    const coded = (text: string) => Buffer.from(text).toString('base64');
+    const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 's' }, data: { gate: coded(word) } };
+    const before = server.audited.length;
+    await server.ask('POST', secrets, { body: secret });
+    await server.ask('PUT', `${secrets}/s`, { body: { ...secret, data: { gate: coded(next) } } });
+    await server.ask('PATCH', `${secrets}/s`, {
+      body: { stringData: { gate: word } },
+      headers: { 'content-type': 'application/merge-patch+json' },
+    });
+    await server.ask('POST', secrets, { body: secret });
+    await server.ask('DELETE', `${secrets}/s`);
+    const made = server.audited.slice(before);
+    expect(made.map(({ verb, code }) => `${verb} ${code}`)).toEqual([
+      'create 201',
+      'update 200',
+      'patch 200',
+      'create 409',
+      'delete 200',
+    ]);
+    for (const text of [word, next, coded(word), coded(next), '"gate"'])
+      expect(JSON.stringify(made)).not.toContain(text);
   });
 
   it('about oneself is answered', async () => {

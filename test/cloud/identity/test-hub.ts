@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
+import { audited } from '../../../cloud/hub/audited-endpoints.ts';
 import { sessionUpgrade } from '../../../cloud/hub/session-upgrade.ts';
 import { administratorCertificate, openAuthority, serverCertificate } from '../../../cloud/identity/authority-files.ts';
 import type { Registration } from '../../../cloud/identity/enrolment.ts';
@@ -23,6 +24,7 @@ import { createLog } from '../../../protocol/node/log.ts';
 import { systemRandom } from '../../../protocol/node/random.ts';
 import { Database } from '../../../protocol/node/sqlite.ts';
 import { SESSION_PATH, WebSocketAcceptor } from '../../../protocol/node/websocket.ts';
+import type { AuditRecord } from '../../../protocol/resources/api/parts.ts';
 
 export interface TestHubOptions {
   dataDir: string;
@@ -62,12 +64,18 @@ export async function startTestHub(options: TestHubOptions) {
   });
   const address = `${host}:${listener.port}`;
   const decisions: string[] = [];
+  const audit = ({ resource, verb, user, code }: AuditRecord) => {
+    if (resource === 'nodes') decisions.push(`${verb} by ${user}: ${code}`);
+  };
   const desk = openIdentityDesk(env, {
     authority,
     store,
     roster,
     peers,
-    listener,
+    listener: {
+      handle: (prefix, handler) => listener.handle(prefix, audited(env.clock, handler, audit)),
+      dropRevoked: (node) => listener.dropRevoked(node),
+    },
     poolExists,
     nodeExists: async (node) => registrations.some(({ name }) => name === node),
     registerNode: async (registration) => void registrations.push(registration),
@@ -79,7 +87,6 @@ export async function startTestHub(options: TestHubOptions) {
     },
     onResumed: async (node) => void decisions.push(`resumed ${node}`),
     relabel: async (node, pool) => void decisions.push(`${node} to ${pool}`),
-    audit: (record) => void decisions.push(`${record.verb} by ${record.user}: ${record.outcome}`),
     destinations: () => options.destinations ?? [address],
   });
   const { enrolments, tokens, identities } = desk;

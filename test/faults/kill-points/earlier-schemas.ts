@@ -45,6 +45,16 @@ export const earlierHubSchemas: Readonly<Record<number, readonly string[]>> = {
     'CREATE TABLE twin_log (revision INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, removed INTEGER NOT NULL, object TEXT NOT NULL) STRICT',
     'CREATE TABLE twin_floor (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT',
   ],
+  5: [
+    ...hubTables,
+    ...renewedIdentities,
+    'CREATE INDEX node_event_id ON node_event (node, type, id) WHERE id IS NOT NULL',
+    'CREATE TABLE twin (kind TEXT NOT NULL, key TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (kind, key)) STRICT',
+    'CREATE TABLE twin_log (revision INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, removed INTEGER NOT NULL, object TEXT NOT NULL) STRICT',
+    'CREATE TABLE twin_floor (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT',
+    'CREATE TABLE node_greeting (node TEXT PRIMARY KEY, epoch TEXT NOT NULL) STRICT',
+    'CREATE TABLE twin_change (twin TEXT NOT NULL, uid TEXT NOT NULL, version INTEGER NOT NULL, time_ms INTEGER NOT NULL, who TEXT NOT NULL, patch TEXT, PRIMARY KEY (twin, uid, version)) STRICT',
+  ],
 };
 
 const nodeTables = [
