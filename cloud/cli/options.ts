@@ -27,8 +27,8 @@ export function durationOption(flags: string, description: string, defaultText: 
     .default(parseDuration(defaultText, name), defaultText);
 }
 
-export function outputOption(): Option {
-  return new Option('-o, --output <format>', 'what is printed').choices([...outputs]).default('table');
+export function outputOption(choices: readonly Output[] = outputs): Option {
+  return new Option('-o, --output <format>', 'what is printed').choices([...choices]).default('table');
 }
 
 /** Also a template or columns in the user's words. */

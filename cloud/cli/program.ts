@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import type { LogLevel } from '../../protocol/node/log.ts';
 import { programVersion } from '../../protocol/program-version.ts';
 import { apply } from './commands/apply.ts';
+import { showAudit } from './commands/audit.ts';
 import { type DeleteOptions, deleteByName, deleteObjects } from './commands/delete.ts';
 import { describe, describeByName } from './commands/describe.ts';
 import { showEvents } from './commands/events.ts';
@@ -32,6 +33,9 @@ import {
 import type { World } from './ports.ts';
 import { parseWaitCondition } from './wait-condition.ts';
 
+/** Records that `stile audit` shows. */
+const AUDIT_LIMIT_DEFAULT = 1_000;
+
 export function buildProgram(world: World): Command {
   const program = new Command('stile')
     .description('OpenYurt for terminals too small for a kubelet: the hub and its operator’s command line')
@@ -45,6 +49,7 @@ export function buildProgram(world: World): Command {
   addWatchCommand(program, world);
   addWaitCommand(program, world);
   addEventCommand(program, world);
+  addAuditCommand(program, world);
   addNodeCommands(program.command('node').description('terminals'), world);
   addPoolCommands(program.command('pool').description('nodes of one region or site'), world);
   addTwinCommands(program.command('twin').description('what nodes and devices shall be, and are'), world);
@@ -206,6 +211,19 @@ function addTwinCommands(twin: Command, world: World): void {
     .action((id, action, input, _, command) =>
       invokeAction(world, id, action, input, optionsOf<InvokeOptions>(command)),
     );
+}
+
+function addAuditCommand(program: Command, world: World): void {
+  program
+    .command('audit')
+    .description('show who changed what, from where and with what outcome; in all namespaces unless -n names one')
+    .argument('[name]', 'only of what has this name')
+    .addOption(durationOption('--since <duration>', 'only what happened so long ago at most', '24h'))
+    .option('--user <name>', 'only of this user')
+    .option('--resource <plural>', 'only of this resource, e.g. configmaps, deployments.apps, pods/binding, tokens')
+    .addOption(countOption('-l, --limit <count>', 'only so many, the newest', 1).default(AUDIT_LIMIT_DEFAULT))
+    .addOption(outputOption(['table', 'json', 'yaml']))
+    .action((name, _, command) => showAudit(world, name, optionsOf(command)));
 }
 
 function addEventCommand(program: Command, world: World): void {

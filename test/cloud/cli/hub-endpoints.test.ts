@@ -121,6 +121,54 @@ describe('image', () => {
   });
 });
 
+describe('audit', () => {
+  const records = async (...args: string[]) => JSON.parse(await line.ok(['audit', ...args, '-o', 'json'])).items;
+
+  it('tells who wrote what, of objects and of the hub’s own things, also after a restart, and never a secret', async () => {
+    const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'gate' }, stringData: { word: 'sesame' } };
+    await line.apply(JSON.stringify(secret));
+    await line.apply(JSON.stringify({ ...secret, stringData: { word: 'simsim' } }));
+    await line.ok(['delete', 'secret', 'gate']);
+    const token = (await line.ok(['token', 'create', '--pool', 'north', '--node', 'gate-8'])).trim();
+    await line.run(['node', 'revoke', 'nobody']);
+    await line.stopHub();
+    await line.startHub();
+    const written = await records('--resource', 'secrets', '-n', 'default', 'gate');
+    expect(written).toMatchObject([
+      { verb: 'create', resource: 'secrets', namespace: 'default', name: 'gate', code: 201, version: 'v1' },
+      {
+        verb: 'patch',
+        code: 200,
+        user: 'stile-admin',
+        groups: ['system:masters'],
+        sourceAddress: expect.stringContaining('127.0.0.1'),
+      },
+      { verb: 'delete', code: 200 },
+    ]);
+    const own = await records('--user', 'stile-admin', '--since', '1h');
+    expect(own).toContainEqual(expect.objectContaining({ verb: 'create', resource: 'tokens', code: 201 }));
+    expect(own).toContainEqual(
+      expect.objectContaining({ verb: 'revoke', resource: 'nodes', name: 'nobody', code: 404 }),
+    );
+    const text = JSON.stringify(own);
+    for (const part of ['sesame', 'simsim', ...token.split('.').slice(2)]) {
+      expect(text).not.toContain(part);
+      expect(text).not.toContain(Buffer.from(part).toString('base64'));
+    }
+  });
+
+  it('shows the newest in a table, and says that there were more', async () => {
+    await line.apply(JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'last' } }));
+    const { stdout, stderr } = await line.run(['audit', '-l', '1']);
+    expect(stdout).toMatch(
+      /^TIME +USER +FROM +VERB +RESOURCE +NAMESPACE +NAME +CODE +BYTES\n.*configmaps +default +last +201 +\d+\n$/,
+    );
+    expect(stderr).toMatch(/^the newest 1 of \d+ records: --limit shows more\n$/);
+    expect((await line.run(['audit', '--user', 'nobody'])).stderr).toBe('No records found\n');
+    expect((await line.run(['audit', '-o', 'wide'])).code).toBe(2);
+  });
+});
+
 describe('kubeconfig', () => {
   it('may name another server for the hub’s endpoints than for the API', async () => {
     const config = parse(await readFile(line.kubeconfig, 'utf8'));
