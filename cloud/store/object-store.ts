@@ -12,6 +12,7 @@ import { type Env, randomUuid } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
 import type { ResourceKind } from '../../protocol/resources/kinds/resource-kind.ts';
+import { ChangeAges } from '../../protocol/resources/store/change-ages.ts';
 import { type Change, ChangeLog, stamped } from '../../protocol/resources/store/change-log.ts';
 import { KindTable } from '../../protocol/resources/store/kind-table.ts';
 import { pageOf } from '../../protocol/resources/store/page.ts';
@@ -54,12 +55,8 @@ export interface StoreOptions {
 }
 
 const LOG_ENTRIES_MAX = 8_192;
-/** Also the newest that are kept however old they are: what a quiet hub remembers costs little. */
+/** Also the newest that are kept however old they are (`ChangeAges`): what a quiet hub remembers costs little. */
 const COMPACT_ENTRIES = 1_024;
-/** Older changes are dropped before the log is full: Kubernetes compacts as often (kube-apiserver, --etcd-compaction-interval). */
-const LOG_MS_MAX = 5 * 60_000;
-/** How exactly the age of a change is known, and the time between two compactions by age. */
-const AGE_PERIOD_MS = 15_000;
 /** Accepted changes that may wait for the journal; more writes are refused. */
 const PENDING_CHANGES_MAX = 20_000;
 /** Changes of one call of the journal. */
@@ -93,8 +90,7 @@ export class ObjectStore implements ResourceStore {
   readonly #watchers: Watchers;
   readonly #logEntriesMax: number;
   readonly #compactEntries: number;
-  /** Periods with changes and the last revision of each, oldest first; those of `LOG_MS_MAX`, and two more. */
-  readonly #periods: { fromMs: number; revision: number }[] = [];
+  readonly #ages: ChangeAges;
   /** Of the newest visible change. */
   #revision: number;
   /** Of the newest accepted change; a number of a failed one is not used again. */
@@ -118,6 +114,7 @@ export class ObjectStore implements ResourceStore {
     this.#log = new ChangeLog(recovered?.floor);
     for (const change of recovered?.changes ?? []) this.#log.append(change);
     this.#watchers = new Watchers(env.log, this.#log, this.#revision);
+    this.#ages = new ChangeAges(env.clock);
     this.#logEntriesMax = options.logEntriesMax ?? LOG_ENTRIES_MAX;
     this.#compactEntries = Math.min(options.compactEntries ?? COMPACT_ENTRIES, this.#logEntriesMax);
   }
@@ -287,18 +284,11 @@ export class ObjectStore implements ResourceStore {
     return true;
   }
 
-  /** Changes that are too old and not among the newest; looked for when a period begins. */
+  /** Changes that are too old and not among the newest. */
   #agedCount(): number {
-    const nowMs = this.#env.clock.monotonic();
-    const period = this.#periods.at(-1);
-    if (period !== undefined && nowMs < period.fromMs + AGE_PERIOD_MS) {
-      period.revision = this.#revision;
-      return 0;
-    }
-    this.#periods.push({ fromMs: nowMs, revision: this.#revision });
-    let aged = 0;
-    while (this.#periods[0]!.fromMs + AGE_PERIOD_MS <= nowMs - LOG_MS_MAX) aged = this.#periods.shift()!.revision;
-    return Math.max(0, Math.min(this.#log.countThrough(aged), this.#log.length - this.#compactEntries));
+    const old = this.#ages.note(this.#revision);
+    if (old === undefined) return 0;
+    return Math.max(0, Math.min(this.#log.countThrough(old), this.#log.length - this.#compactEntries));
   }
 
   async #compactJournal(journal: Journal): Promise<void> {

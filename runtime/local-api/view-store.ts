@@ -16,6 +16,7 @@ import type { Json, KubeObject } from '../../protocol/kubernetes.ts';
 import { scopes } from '../../protocol/messages.ts';
 import { keyOf, parseKey } from '../../protocol/object-key.ts';
 import type { ResourceKind } from '../../protocol/resources/kinds/resource-kind.ts';
+import { ChangeAges } from '../../protocol/resources/store/change-ages.ts';
 import { type Change, ChangeLog, stamped } from '../../protocol/resources/store/change-log.ts';
 import { frozenCopy, sameJson } from '../../protocol/resources/store/json-value.ts';
 import { pageOf } from '../../protocol/resources/store/page.ts';
@@ -41,7 +42,7 @@ import { ViewTable } from './view-table.ts';
 const LOG_ENTRIES_MAX = 2_048;
 /** Encoded bytes that those changes keep alive. */
 const LOG_BYTES_MAX = 4 * 1024 * 1024;
-/** How many changes are dropped at a time. */
+/** How many changes are dropped at a time. So many of the newest are kept however old they are (`ChangeAges`). */
 const LOG_DROP_ENTRIES = 256;
 /** Keys looked at, and objects decoded for a list, before the event loop gets its turn. */
 const SLICE_KEYS = 256;
@@ -80,6 +81,7 @@ export class ViewStore implements ResourceReader {
   readonly #tables: ReadonlyMap<string, { kindKey: string; table: ViewTable }>;
   readonly #local = new Map<string, LocalStatus>();
   readonly #log: ChangeLog;
+  readonly #ages: ChangeAges;
   readonly #watchers: Watchers;
   /** Of the changes in the log: how their object is called, and where they are. */
   readonly #places = new Map<number, number>();
@@ -98,6 +100,7 @@ export class ViewStore implements ResourceReader {
     );
     this.#revision = firstRevision(env, timeFloorMs);
     this.#log = new ChangeLog(this.#revision);
+    this.#ages = new ChangeAges(env.clock);
     this.#watchers = new Watchers(this.#env.log, this.#log, this.#revision);
     for (const [{ uid, ...of }, status] of statuses)
       this.#local.set(sectionKeyOf(of), { uid, status: frozenCopy(status), ended: false });
@@ -290,17 +293,35 @@ export class ViewStore implements ResourceReader {
   }
 
   #trim(): void {
-    if (this.#log.length <= LOG_ENTRIES_MAX && this.#logBytes <= LOG_BYTES_MAX) return;
-    while (this.#log.length > LOG_ENTRIES_MAX - LOG_DROP_ENTRIES || this.#logBytes > LOG_BYTES_MAX) {
-      const dropped = this.#log.drop(LOG_DROP_ENTRIES, this.#watchers.told);
-      if (dropped.length === 0) break;
-      for (const change of dropped) this.#logBytes -= (change as ShownChange).sizeBytes;
-    }
+    const dropped = this.#dropOld() + this.#dropExcess();
+    if (dropped === 0) return;
     for (const [called, place] of this.#places) {
       if (place > this.#log.floor) break;
       this.#places.delete(called);
     }
     this.#watchers.bookmark();
+  }
+
+  #dropOld(): number {
+    const old = this.#ages.note(this.#revision);
+    return old === undefined
+      ? 0
+      : this.#drop(Math.min(this.#log.countThrough(old), this.#log.length - LOG_DROP_ENTRIES));
+  }
+
+  #dropExcess(): number {
+    if (this.#log.length <= LOG_ENTRIES_MAX && this.#logBytes <= LOG_BYTES_MAX) return 0;
+    const lengthBefore = this.#log.length;
+    while (this.#log.length > LOG_ENTRIES_MAX - LOG_DROP_ENTRIES || this.#logBytes > LOG_BYTES_MAX)
+      if (this.#drop(LOG_DROP_ENTRIES) === 0) break;
+    return lengthBefore - this.#log.length;
+  }
+
+  /** The oldest `count`, as far as everybody has heard of them; how many it were. */
+  #drop(count: number): number {
+    const dropped = count <= 0 ? [] : this.#log.drop(count, this.#watchers.told);
+    for (const change of dropped) this.#logBytes -= (change as ShownChange).sizeBytes;
+    return dropped.length;
   }
 
   /** Sections whose content was received whole, the ones to believe first. */

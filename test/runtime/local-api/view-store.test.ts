@@ -1,12 +1,12 @@
 /** Goal: whoever reads the view on the terminal sees exactly what differs, whatever the hub sends again. */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { codeOf } from '../../../protocol/errors.ts';
 import type { Json, KubeObject } from '../../../protocol/kubernetes.ts';
 import { scopes } from '../../../protocol/messages.ts';
 import { nodeKind, podKind } from '../../../runtime/local-api/view-kinds.ts';
 import type { LocalObject } from '../../../runtime/local-api/view-store.ts';
-import { configMap, configMaps, pod, Reader, service, services, ViewUnderTest } from './view-under-test.ts';
+import { configMap, configMaps, env, pod, Reader, service, services, ViewUnderTest } from './view-under-test.ts';
 
 describe('a reader', () => {
   it('sees changes, additions and removals, each once', async () => {
@@ -195,6 +195,32 @@ describe('a large view', () => {
     for (let round = 0; round < 40; round += 1) view.put(configMap('large', { x: `${round}`.padEnd(200_000, 'x') }));
     expect(await maps.comeBack(view.store)).toBe('listed');
   });
+});
+
+it('forgets changes of more than five minutes ago but the newest; who was away less long hears what it missed', async () => {
+  const startMs = env.clock.monotonic();
+  const passed = vi.spyOn(env.clock, 'monotonic').mockReturnValue(startMs);
+  onTestFinished(() => passed.mockRestore());
+  const view = new ViewUnderTest([service(0)]);
+  const away = async () => {
+    const reader = await new Reader(view.store, services).start();
+    await reader.taken();
+    reader.leave();
+    return reader;
+  };
+  const change = (times: number) => {
+    for (let time = 0; time < times; time += 1) view.put(service(0, 100 + (time % 2)));
+  };
+  const long = await away();
+  change(300);
+  passed.mockReturnValue(startMs + 4 * 60_000);
+  const short = await away();
+  change(20);
+  passed.mockReturnValue(startMs + 6 * 60_000);
+  change(1);
+  expect(await short.comeBack(view.store)).toBe('resumed');
+  expect((await short.taken()).length).toBe(21);
+  expect(await long.comeBack(view.store)).toBe('listed');
 });
 
 it('bytes that are no object hide themselves and nothing else', async () => {
