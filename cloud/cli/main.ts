@@ -43,6 +43,8 @@ async function runCommandLine(args: readonly string[]): Promise<number> {
     // Help and --version that were asked for are thrown too, with exit code 0.
     else if (error.exitCode !== 0) world.report(usageError(error));
   } finally {
+    // Somebody waits for the answer to a Tab; a connection that is being made would hold the process for ten seconds.
+    if (args[0] === '__complete') process.exit(exitCode);
     for (const connection of connections) await connection.close();
   }
   return exitCode;

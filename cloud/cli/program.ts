@@ -1,9 +1,10 @@
 /** The words of the command line. Each action hands typed options to a command; nothing is decided here. */
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import type { LogLevel } from '../../protocol/node/log.ts';
 import { programVersion } from '../../protocol/program-version.ts';
 import { apply } from './commands/apply.ts';
 import { showAudit } from './commands/audit.ts';
+import { complete, printCompletion } from './commands/completion.ts';
 import { type DeleteOptions, deleteByName, deleteObjects } from './commands/delete.ts';
 import { describe, describeByName } from './commands/describe.ts';
 import { showEvents } from './commands/events.ts';
@@ -19,6 +20,7 @@ import { type InvokeOptions, invokeAction } from './commands/twin-invoke.ts';
 import { setTwins, unsetTwins } from './commands/twin-set.ts';
 import { version } from './commands/version.ts';
 import { type WaitOptions, wait } from './commands/wait.ts';
+import { shells } from './completion-scripts.ts';
 import {
   addConnectionOptions,
   countOption,
@@ -62,6 +64,7 @@ export function buildProgram(world: World): Command {
     .option('--client', 'only of this program')
     .addOption(outputOption())
     .action((_, command) => version(world, optionsOf(command)));
+  addCompletion(program, world);
   return program;
 }
 
@@ -118,6 +121,18 @@ function addWaitCommand(program: Command, world: World): void {
     .option('--all', 'all objects of the kind in the namespace')
     .addOption(durationOption('--timeout <duration>', 'how long to wait; 0 looks once', '30s'))
     .action((what, _, command) => wait(world, what, optionsOf<WaitOptions>(command)));
+}
+
+function addCompletion(program: Command, world: World): void {
+  program
+    .command('completion')
+    .description('print what a shell loads to complete stile, e.g. source <(stile completion bash)')
+    .addArgument(new Argument('<shell>').choices(shells))
+    .action((shell) => printCompletion(world, shell));
+  program
+    .command('__complete', { hidden: true })
+    .argument('[words...]')
+    .action((words) => complete(world, program, words));
 }
 
 function addNodeCommands(node: Command, world: World): void {
