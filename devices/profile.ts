@@ -188,6 +188,8 @@ function readResource(members: Members, path: string, tell: Tell): Resource {
     offset: number('offset') ?? 0,
     attributes: objectOf(members.attributes) as Record<string, Json>,
   };
+  if (minimum !== undefined && maximum !== undefined && minimum > maximum)
+    tell(`${path}.properties.minimum ${minimum} is above maximum ${maximum}`);
   if (resource.scale === 0) tell(`${path}.properties.scale cannot be 0`);
   return withDefault(resource, properties.defaultValue, path, tell);
 }

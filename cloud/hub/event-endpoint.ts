@@ -1,8 +1,9 @@
 /**
  * `GET /stile/v1/events?node=&type=&since=&after=&limit=&waitSeconds=`: what terminals reported, in the hub's order,
  * which for one terminal is its own order. A consumer keeps the answer's `cursor` with what it made of the items, and
- * gives it as `after` the next time: nothing is read twice and nothing missed. Of what was dropped before it was read
- * (`EVENT_ROWS_MAX`) it is told: `E_REVISION_EXPIRED`. With `waitSeconds` an answer without items waits for the first one.
+ * gives it as `after` the next time: nothing is read twice and nothing missed. An answer is bounded in bytes too. Of
+ * what was dropped before it was read (`EVENT_ROWS_MAX`) it is told: `E_REVISION_EXPIRED`. With `waitSeconds` an answer
+ * without items waits for the first one.
  */
 import type { Clock } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
@@ -17,6 +18,10 @@ import { instant, whole } from './query-parameters.ts';
 export const EVENTS_PATH = '/stile/v1/events';
 const LIMIT_DEFAULT = 500;
 const LIMIT_MAX = 5_000;
+/** Of the items' data in one answer, but for the first one. */
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+/** Events that are read from the disk at a time: with the largest there are, as much as an answer. */
+const READ_EVENTS = 64;
 const WAIT_SECONDS_MAX = 60;
 /** Consumers that wait at the same time. */
 const WAITING_MAX = 64;
@@ -65,7 +70,7 @@ interface Page {
 /** Errors: `E_REVISION_EXPIRED` when events after `query.after` are held no more. */
 async function readPage({ journal, state }: EventHub, query: Place): Promise<Page> {
   const { last } = await journal.eventRange();
-  const items = await journal.events(query);
+  const { items, isAll } = await readItems(journal, query);
   const { first } = await journal.eventRange();
   if (query.after !== EVENTS_FROM_THE_START && query.after < first - 1)
     throw new AppError(
@@ -75,7 +80,24 @@ async function readPage({ journal, state }: EventHub, query: Place): Promise<Pag
     );
   const read = items.at(-1)?.cursor ?? query.after;
   // All up to `last` were looked at. Without them, who waits for a rare type would search everything again each time.
-  return { items, cursor: items.length < query.countMax ? Math.max(read, last) : read };
+  return { items, cursor: isAll ? Math.max(read, last) : read };
+}
+
+/** As many as the query asks for and an answer takes; `isAll`: there were no more. */
+async function readItems(journal: EventHub['journal'], query: Place): Promise<{ items: NodeEvent[]; isAll: boolean }> {
+  const items: NodeEvent[] = [];
+  for (let bytes = 0; items.length < query.countMax; ) {
+    const after = items.at(-1)?.cursor ?? query.after;
+    const countMax = Math.min(READ_EVENTS, query.countMax - items.length);
+    const read = await journal.events({ ...query, after, countMax });
+    for (const item of read) {
+      bytes += JSON.stringify(item.data).length;
+      if (items.length > 0 && bytes > ANSWER_BYTES_MAX) return { items, isAll: false };
+      items.push(item);
+    }
+    if (read.length < countMax) return { items, isAll: true };
+  }
+  return { items, isAll: false };
 }
 
 /** Looks again whenever events came, until there is one, the time is over, or the consumer left. */

@@ -168,7 +168,7 @@ export function epochOf(state: NodeState, epoch: string): EpochEvents {
   return events;
 }
 
-/** What an event counts against the quotas. */
-export function eventSizeBytes(event: Pick<StoredEvent, 'type' | 'data' | 'id'>): number {
-  return JSON.stringify(event.data).length + event.type.length + (event.id?.length ?? 0);
+/** What an event counts against the quotas: bytes of UTF-8. */
+export function eventSizeBytes({ type, data, id = '' }: Pick<StoredEvent, 'type' | 'data' | 'id'>): number {
+  return Buffer.byteLength(JSON.stringify(data)) + Buffer.byteLength(type) + Buffer.byteLength(id);
 }

@@ -54,6 +54,7 @@ test.each<[string, Json, string]>([
   ['a bound that is no number', resource('a', { minimum: 'low' }), 'properties.minimum is a number'],
   ['a default beyond its bound', resource('a', { maximum: '5', defaultValue: '6' }), 'is from -Infinity to 5, not 6'],
   ['a default of another type', resource('a', { defaultValue: '"x"' }), 'is a whole number (Int16), not "x"'],
+  ['bounds that leave nothing', resource('a', { minimum: 2, maximum: 1 }), 'properties.minimum 2 is above maximum 1'],
   ['no scale at all', resource('a', { scale: '0' }), 'scale cannot be 0'],
   ['a name with a space', resource('a b', {}), 'deviceResources[0].name is a letter'],
 ])('%s is refused', (_what, entry, fault) => {

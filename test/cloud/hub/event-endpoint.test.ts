@@ -72,6 +72,23 @@ async function ask(query: string, signal?: AbortSignal): Promise<Told> {
 
 const seqs = ({ items }: Told) => items.map(({ seq }) => seq);
 
+test('an answer is bounded in bytes, and whoever goes on at its cursor has all events once and in order', async () => {
+  const count = 150;
+  const events = Array.from({ length: count }, (_, index) => {
+    const seq = index + 1;
+    return { node: 'gate-1', epoch: 'one', seq, type: 'scan', timeMs: NOW_MS, data: 'x'.repeat(60_000) };
+  });
+  await journal.commit([{ kind: 'events', node: 'gate-1', epoch: 'one', watermark: count, events }]);
+  const pages: number[][] = [];
+  for (let after = ''; pages.flat().length < count; ) {
+    const told = await ask(`limit=5000${after}`);
+    pages.push(seqs(told));
+    after = `&after=${told.cursor}`;
+  }
+  expect(pages.map(({ length }) => length)).toEqual([69, 69, 12]);
+  expect(pages.flat()).toEqual(events.map(({ seq }) => seq));
+});
+
 test('a page that is not full leaves nothing before its cursor, whatever was asked for', async () => {
   await arrive(1, [3, 2, 1]);
   const none = await ask('type=alarm');

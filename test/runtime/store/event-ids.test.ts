@@ -50,3 +50,12 @@ it('a retry doubles nothing when the clock is set from 1970 to today between the
   await store.acknowledged([{ epoch: 'e1', seq: 1 }]);
   expect(await store.append(event)).toMatchObject({ seq: 1, original: false });
 });
+
+it('an event is as large as its bytes on the wire, in whatever script it is written', async () => {
+  const text = (letter: string, bytes: number) => letter.repeat(bytes / Buffer.byteLength(letter));
+  for (const letter of ['x', '€', '票']) {
+    await store.append({ type: 'note', data: text(letter, 30_000) });
+    const tooLarge = store.append({ type: 'note', data: text(letter, 36_000) });
+    await expect(tooLarge).rejects.toMatchObject({ code: 'E_INPUT_INVALID' });
+  }
+});
