@@ -5,6 +5,7 @@
 import { CommanderError } from 'commander';
 import { systemClock } from '../../protocol/node/clock.ts';
 import { exitCodeFor, exitCodes, sentenceFor } from './failure.ts';
+import { shellEditor } from './node/editor.ts';
 import { manifestFiles } from './node/manifest-files.ts';
 import { outputFiles } from './node/output-files.ts';
 import { processTerminal } from './node/terminal.ts';
@@ -24,6 +25,7 @@ async function runCommandLine(args: readonly string[]): Promise<number> {
     clock: systemClock,
     files: manifestFiles,
     outputs: outputFiles,
+    editor: shellEditor(process.env),
     async connect(options) {
       const connection = await openConnection(options, terminal.tell);
       connections.push(connection);

@@ -64,6 +64,22 @@ export interface OutputFiles {
   write(folder: string, name: string, content: AsyncIterable<Uint8Array>): Promise<string>;
 }
 
+export interface Editor {
+  /** A private place for a text; nothing is there yet. */
+  open(name: string): Promise<Draft>;
+}
+
+/** A text that a person changes. */
+export interface Draft {
+  /** How a person finds it. */
+  readonly path: string;
+  /** A person has saved something else than was shown. */
+  readonly changed: boolean;
+  /** Shows `text`; resolves to what was saved when the person leaves. `E_INPUT_INVALID` when the editor fails. */
+  revise(text: string): Promise<string>;
+  discard(): Promise<void>;
+}
+
 /** The world of one command. */
 export interface World {
   terminal: Terminal;
@@ -72,6 +88,7 @@ export interface World {
   clock: Clock;
   files: ManifestFiles;
   outputs: OutputFiles;
+  editor: Editor;
   /** Opens the connection that the options name; loads the Kubernetes client only then. Closed by `main`. */
   connect(options: ConnectionOptions): Promise<Connection>;
   /** Tells of one fault among several objects; the command goes on and ends with the first one's exit code. */

@@ -7,6 +7,7 @@ import { showAudit } from './commands/audit.ts';
 import { complete, printCompletion } from './commands/completion.ts';
 import { type DeleteOptions, deleteByName, deleteObjects } from './commands/delete.ts';
 import { describe, describeByName } from './commands/describe.ts';
+import { edit } from './commands/edit.ts';
 import { showEvents } from './commands/events.ts';
 import { type GetOptions, get } from './commands/get.ts';
 import { backUp, restoreHub } from './commands/hub-backup.ts';
@@ -92,6 +93,11 @@ function addObjectCommands(program: Command, world: World): void {
     .option('-A, --all-namespaces', 'of all namespaces')
     .option('-l, --selector <labels>', 'only objects with these labels')
     .action((what, _, command) => describe(world, what, optionsOf(command)));
+  program
+    .command('edit')
+    .description('change an object in $KUBE_EDITOR, $EDITOR or vi: KIND NAME or KIND/NAME')
+    .argument('<what...>')
+    .action((what, _, command) => edit(world, what, optionsOf(command)));
   addDeletion(addFiles(program.command('delete')))
     .description('delete objects: -f FILE, KIND NAME... or KIND/NAME...')
     .argument('[what...]')

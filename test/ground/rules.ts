@@ -231,7 +231,7 @@ export const computedImports: readonly Exception[] = [
 
 /** The only files that read `process.env`. */
 export const environmentReaders: readonly Exception[] = [
-  { path: 'cloud/cli/main.ts', reason: 'KUBECONFIG, HOME' },
+  { path: 'cloud/cli/main.ts', reason: 'KUBECONFIG, HOME, KUBE_EDITOR, EDITOR' },
   { path: 'runtime/app-client/stile-app.ts', reason: 'STILE_API_SOCKET, STILE_API_URL, STILE_API_TOKEN of its pod' },
   { path: 'runtime/main.ts', reason: 'PATH, names of proxies, the socket of systemd' },
 ];

@@ -1,21 +1,22 @@
 /** `stile` in this process, over real connections: for tests with so many commands that processes would take minutes. */
 import { CommanderError } from 'commander';
 import { exitCodeFor, exitCodes, sentenceFor } from '../../../cloud/cli/failure.ts';
+import { shellEditor } from '../../../cloud/cli/node/editor.ts';
 import { httpConnection } from '../../../cloud/cli/node/http-connection.ts';
 import { loadTarget } from '../../../cloud/cli/node/kubeconfig-files.ts';
 import { manifestFiles } from '../../../cloud/cli/node/manifest-files.ts';
 import { outputFiles } from '../../../cloud/cli/node/output-files.ts';
 import { usageError } from '../../../cloud/cli/options.ts';
-import type { Connection, World } from '../../../cloud/cli/ports.ts';
+import type { Connection, Editor, World } from '../../../cloud/cli/ports.ts';
 import { buildProgram } from '../../../cloud/cli/program.ts';
 import { systemClock } from '../../../protocol/node/clock.ts';
 import type { Finished } from './command-line.ts';
 
-/** `answer`: of the person who is asked; undefined when nobody is there. `input`: on standard input. */
+/** `editor`: the one that `edit` opens. `answer`: of the person who is asked; undefined when nobody is there. `input`: on standard input. */
 export async function runHere(
   kubeconfig: string,
   args: readonly string[],
-  { answer, input }: { answer?: boolean | undefined; input?: string | undefined } = {},
+  { answer, input, editor }: { answer?: boolean | undefined; input?: string | undefined; editor?: Editor } = {},
 ): Promise<Finished> {
   const finished: Finished = { code: exitCodes.ok, stdout: '', stderr: '' };
   const connections: Connection[] = [];
@@ -49,6 +50,7 @@ export async function runHere(
         path === '-' ? [{ source: 'stdin', text: input ?? '' }] : manifestFiles.read(path, recursive),
     },
     outputs: outputFiles,
+    editor: editor ?? shellEditor({ EDITOR: 'false' }),
     async connect(options) {
       const target = await loadTarget({ kubeconfig, ...options }, {});
       const { requestTimeoutMs } = options;
