@@ -1,5 +1,5 @@
 /** `stile get` and `stile watch`: tables from the server, or the objects themselves. */
-import { AppError } from '../../../protocol/errors.ts';
+import { AppError, codeOf } from '../../../protocol/errors.ts';
 import type { KubeObject } from '../../../protocol/kubernetes.ts';
 import { type CustomOutput, customText, headOfColumns, rowOf } from '../custom-output.ts';
 import {
@@ -73,7 +73,8 @@ async function readObjects(
 ): Promise<KubeObject[]> {
   if (names.length === 0) return (await listObjects(connection, selectionOf(connection, resource, options))).items;
   const namespace = options.namespace ?? connection.namespace;
-  return eachName(world, names, (name) => getObject(connection, resource, namespace, name));
+  const read = (name: string) => getObject(connection, resource, namespace, name);
+  return eachName(world, names, (name) => exactOrUnique(world, connection, { resource, namespace }, name, read));
 }
 
 async function printTables(
@@ -104,7 +105,10 @@ async function readTable(
   const nowMs = world.clock.now();
   if (names.length === 0) return listTable(connection, selectionOf(connection, resource, options), nowMs);
   const namespace = options.namespace ?? connection.namespace;
-  const tables = await eachName(world, names, (name) => getTable(connection, resource, namespace, name, nowMs));
+  const read = (name: string) => getTable(connection, resource, namespace, name, nowMs);
+  const tables = await eachName(world, names, (name) =>
+    exactOrUnique(world, connection, { resource, namespace }, name, read),
+  );
   const [first] = tables;
   return first && { ...first, rows: tables.flatMap((table) => table.rows ?? []) };
 }
@@ -121,6 +125,35 @@ async function eachName<T>(world: World, names: readonly string[], read: (name: 
     }
   }
   return found;
+}
+
+/**
+ * A name that does not exist stands for the only one that begins with it, and that is said; but only where a person
+ * looks on: a script that asks whether `gate` is there must not be told of `gate-1`.
+ */
+async function exactOrUnique<T>(
+  world: World,
+  connection: Connection,
+  selection: Selection,
+  name: string,
+  read: (name: string) => Promise<T>,
+): Promise<T> {
+  try {
+    return await read(name);
+  } catch (error) {
+    if (codeOf(error) !== 'E_NOT_FOUND' || !world.terminal.interactive) throw error;
+    const { items } = await listObjects(connection, selection);
+    const found = items.map((item) => item.metadata.name).filter((whole) => whole.startsWith(name));
+    const [only, ...more] = found;
+    if (only === undefined) throw error;
+    if (more.length > 0)
+      throw new AppError(
+        'E_NOT_FOUND',
+        `${name} is the beginning of ${found.length} names, e.g. ${only}: write more of it`,
+      );
+    world.terminal.tell(`${name} is short for ${only}`);
+    return read(only);
+  }
 }
 
 /** `pod/a pod/b` makes one table. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { CommandLine, configMap } from './command-line.ts';
+import { runHere } from './same-process.ts';
 
 let line: CommandLine;
 beforeAll(async () => {
@@ -134,6 +135,15 @@ describe('get', () => {
     const list = JSON.parse(await line.ok(['get', 'cm', '-o', 'json']));
     expect(list).toMatchObject({ apiVersion: 'v1', kind: 'List' });
     expect(list.items).toContainEqual(expect.objectContaining({ kind: 'ConfigMap', apiVersion: 'v1' }));
+  });
+
+  it('takes the beginning of one name where a person looks on, and never for a script', async () => {
+    for (const name of ['short', 'short-1', 'shore-1']) await line.apply(configMap(name, {}));
+    const person = (name: string) => runHere(line.kubeconfig, ['get', 'cm', name, '-o', 'name'], { answer: true });
+    expect(await person('short')).toEqual({ code: 0, stdout: 'configmap/short\n', stderr: '' });
+    expect(await person('short-')).toMatchObject({ code: 0, stderr: 'short- is short for short-1\n' });
+    expect(await person('shor')).toMatchObject({ code: 1, stderr: expect.stringMatching(/beginning of 3 names/) });
+    expect(await line.run(['get', 'cm', 'short-', '-o', 'name'])).toMatchObject({ code: 1, stdout: '' });
   });
 
   it('selects by label and by field', async () => {
