@@ -129,6 +129,19 @@ export class M1Twins implements Observer {
     for (const twin of busy.objects.get(TWINS)?.values() ?? []) this.#follow(undefined, twin as Twin);
   }
 
+  /** What was durable when the power was cut, and told nobody any more. */
+  hubOpened({ busy }: Pick<HubDiskState, 'busy'>): void {
+    const held = new Map(
+      [...(busy.objects.get(TWINS)?.values() ?? [])].map((twin) => [twin.metadata.name, twin as Twin]),
+    );
+    for (const [name, twin] of this.#twins) {
+      const now = held.get(name);
+      if (now === undefined) this.#twins.delete(name);
+      else if (now.metadata.resourceVersion !== twin.metadata.resourceVersion) this.#follow(twin, now);
+    }
+    for (const [name, twin] of held) if (!this.#twins.has(name)) this.#follow(undefined, twin);
+  }
+
   objectsCommitted(changes: readonly Change[]): void {
     for (const { kindKey, object, next, previous } of changes)
       if (kindKey === TWINS && next !== undefined) this.#follow(previous as Twin | undefined, next as Twin);
