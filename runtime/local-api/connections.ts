@@ -23,6 +23,8 @@ export const WAITING_BYTES_MAX = 32 * 1024 * 1024;
 interface Connection {
   socket: Duplex;
   caller: string | undefined;
+  /** Whether the caller may still do what it could when its last request began. */
+  holds: () => boolean;
   /** Ends of its requests that are under way. */
   underWay: Set<() => void>;
 }
@@ -41,7 +43,7 @@ export class Connections {
   }
 
   add(socket: Duplex): void {
-    this.#all.set(socket, { socket, caller: undefined, underWay: new Set() });
+    this.#all.set(socket, { socket, caller: undefined, holds: () => true, underWay: new Set() });
     socket.once('close', () => this.#forget(socket));
     const unknown = this.#of(undefined);
     if (unknown.length > UNKNOWN_CONNECTIONS_MAX) this.#cut(unknown[0]!, 'too many connections without a token');
@@ -50,13 +52,14 @@ export class Connections {
 
   /**
    * A request of `caller` is under way until the returned function is called; `onGone` hears when its connection closes
-   * before that. Errors: `E_TOO_MANY`.
+   * before that, as it does a moment after `holds` no longer does. Errors: `E_TOO_MANY`.
    */
-  begin(socket: Duplex, caller: string, onGone: () => void): () => void {
+  begin(socket: Duplex, caller: string, onGone: () => void, holds: () => boolean): () => void {
     const connection = this.#all.get(socket);
     if (connection === undefined) throw new AppError('E_TOO_MANY', 'this connection is closed: connect again');
     this.#all.delete(socket);
     this.#all.set(socket, connection);
+    connection.holds = holds;
     if (connection.caller !== caller) {
       connection.caller = caller;
       const own = this.#of(caller);
@@ -70,8 +73,11 @@ export class Connections {
     return () => connection.underWay.delete(onGone);
   }
 
-  /** Cuts off who lets the most wait, until what waits is within its bound. To be called now and then. */
+  /** Cuts off who observes and may no more, and who lets the most wait until what waits is within its bound. */
   shed(): void {
+    for (const connection of [...this.#all.values()])
+      if (connection.underWay.size > 0 && !connection.holds())
+        this.#cut(connection, 'its pod is gone, or its rights are others now');
     const waiting = [...this.#all.values()].map((connection) => ({
       connection,
       bytes: connection.socket.writableLength,

@@ -8,7 +8,7 @@
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { AppError } from '../../protocol/errors.ts';
-import { mayTwin, ownerRights, type Rights, rightsOf, type TwinVerb } from './rights.ts';
+import { annotations, mayTwin, ownerRights, type Rights, rightsOf, type TwinVerb } from './rights.ts';
 
 export interface Principal {
   /** `owner`, or `NAMESPACE/NAME` of the pod. */
@@ -17,6 +17,8 @@ export interface Principal {
   uid?: string;
   namespace?: string;
   rights: Rights;
+  /** What its pod's annotations said; undefined: the owner. */
+  grant?: string;
   /** Came by a ticket: only reads this twin. */
   ticketFor?: string;
 }
@@ -114,26 +116,37 @@ export class Principals {
     return mayTwin(rights, this.#parts.nodeName, id, verb);
   }
 
+  /** Whether it is still who it was, with the rights that it had. */
+  holds({ uid, grant }: Principal): boolean {
+    if (uid === undefined) return true;
+    const pod = this.#parts.pod(uid);
+    return pod !== undefined && grantOf(pod) === grant;
+  }
+
   #app(uid: string): Principal {
     const pod = this.#parts.pod(uid);
     if (pod === undefined) throw new AppError('E_UNAUTHORIZED', 'the pod of this token is no pod of this terminal');
     const { rights, faults } = this.#rightsOf(pod);
     for (const fault of faults) this.#parts.onFault(pod, fault);
     const { namespace, name } = pod;
-    return { name: `${namespace}/${name}`, uid, namespace, rights };
+    return { name: `${namespace}/${name}`, uid, namespace, rights, grant: grantOf(pod) };
   }
 
   /** Objects of the view are replaced, never changed. */
-  #rightsOf({ annotations }: AppPod): ReturnType<typeof rightsOf> {
-    if (annotations === undefined) return rightsOf(undefined);
-    const read = this.#rights.get(annotations) ?? rightsOf(annotations);
-    this.#rights.set(annotations, read);
+  #rightsOf({ annotations: given }: AppPod): ReturnType<typeof rightsOf> {
+    if (given === undefined) return rightsOf(undefined);
+    const read = this.#rights.get(given) ?? rightsOf(given);
+    this.#rights.set(given, read);
     return read;
   }
 
   #mac(...parts: string[]): string {
     return createHmac('sha256', this.#parts.key).update(JSON.stringify(parts)).digest('base64url');
   }
+}
+
+function grantOf({ annotations: given = {} }: AppPod): string {
+  return JSON.stringify(Object.values(annotations).map((key) => given[key] ?? null));
 }
 
 /** kubectl shows a token over TLS only, but the password of a URL everywhere: that may be the token too (RFC 7617). */

@@ -163,7 +163,7 @@ export class LocalServer {
     if (this.#stopping.signal.aborted || (!this.#parts.started() && !wantsStream(request))) throw starting();
     const departure = new Departure();
     // The answer to a request that came behind others has no end of its own when its connection closes.
-    const done = this.#connections.begin(request.socket, principal.name, departure.leave);
+    const done = this.#connections.begin(request.socket, principal.name, departure.leave, this.#holds(principal));
     response.once('close', () => {
       done();
       departure.leave();
@@ -210,7 +210,7 @@ export class LocalServer {
       if (this.#parts.upgrade === undefined || this.#stopping.signal.aborted)
         throw new AppError('E_NOT_FOUND', `the local API knows no upgrade at ${url.pathname}`);
       // Under way until its connection closes.
-      this.#connections.begin(socket, name, () => {});
+      this.#connections.begin(socket, name, () => {}, this.#holds(principal));
       this.#parts.upgrade({ request, socket, head, url, principal });
     } catch (error) {
       const app = asAppError(error, 'E_INTERNAL', 'the local API failed');
@@ -230,6 +230,10 @@ export class LocalServer {
     if (ticket !== null && request.headers.authorization === undefined && reads)
       return principals.identifyTicket(ticket);
     return principals.identify(request.headers.authorization);
+  }
+
+  #holds(principal: Principal): () => boolean {
+    return () => this.#parts.principals.holds(principal);
   }
 
   #answerHealth(url: URL, response: ServerResponse): boolean {

@@ -16,12 +16,13 @@ function begin() {
   const come = (caller?: string) => {
     const socket = new PassThrough();
     connections.add(socket);
-    const end = caller === undefined ? () => {} : connections.begin(socket, caller, () => {});
+    const end = caller === undefined ? () => {} : connections.begin(socket, caller, () => {}, always);
     return { socket, end };
   };
   return { connections, cuts, come };
 }
 
+const always = () => true;
 const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
 
 test('connections without a token take places from one another only', () => {
@@ -51,8 +52,10 @@ test('a caller has so many requests, on however many connections, until they end
   const { connections, come } = begin();
   const { socket } = come();
   let gone = 0;
-  const ends = times(REQUESTS_PER_CALLER_MAX, () => connections.begin(socket, 'app', () => (gone += 1)));
-  expect(() => connections.begin(socket, 'app', () => {})).toThrow(expect.objectContaining({ code: 'E_TOO_MANY' }));
+  const ends = times(REQUESTS_PER_CALLER_MAX, () => connections.begin(socket, 'app', () => (gone += 1), always));
+  expect(() => connections.begin(socket, 'app', () => {}, always)).toThrow(
+    expect.objectContaining({ code: 'E_TOO_MANY' }),
+  );
   expect(() => come('app')).toThrow(expect.objectContaining({ code: 'E_TOO_MANY' }));
   ends[0]!();
   come('app').end();

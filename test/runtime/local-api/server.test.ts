@@ -14,6 +14,7 @@ import { systemRandom } from '../../../protocol/node/random.ts';
 import { appEvents } from '../../../runtime/local-api/app-events.ts';
 import type { LocalHandler } from '../../../runtime/local-api/exchange.ts';
 import { LocalApi } from '../../../runtime/local-api/local-api.ts';
+import type { AppPod } from '../../../runtime/local-api/principals.ts';
 import { NodeStore } from '../../../runtime/store/node-store.ts';
 import { SqliteJournal } from '../../../runtime/store/sqlite-journal.ts';
 
@@ -23,7 +24,8 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-const pods = new Map([
+const observer = { namespace: 'default', name: 'observer' };
+const pods = new Map<string, AppPod>([
   ['u1', { namespace: 'default', name: 'gate' }],
   ['u2', { namespace: 'default', name: 'mute', annotations: { 'stile.dev/events': 'none' } }],
 ]);
@@ -65,6 +67,46 @@ function ask(socketPath: string, path: string, { method = 'GET', token, body }: 
     request.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
   });
 }
+
+/** An answer that goes on and on. */
+const stream: LocalHandler = async ({ path, response, signal }) => {
+  if (path[0] !== 'stream') return false;
+  response.writeHead(200).write('begun');
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+  return true;
+};
+
+/** Resolves when the answer has begun, to a promise of its end. */
+function streamOf(socketPath: string, token: string): Promise<{ ended: Promise<void> }> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${token}` };
+    const request = httpRequest({ socketPath, path: '/stream', headers }, (response) => {
+      const ended = new Promise<void>((end) => response.once('close', end));
+      response.on('error', () => {}).once('data', () => resolve({ ended }));
+    });
+    request.on('error', reject).end();
+  });
+}
+
+test.each<[string, () => void]>([
+  ['its pod is gone', () => pods.delete('u7')],
+  ['its pod may do something else', () => pods.set('u7', { ...observer, annotations: { 'stile.dev/events': 'none' } })],
+])('who observes is cut off when %s, and nobody else is', async (_why, change) => {
+  pods.set('u7', { ...observer });
+  const api = await open(await directory(), [stream]);
+  const [{ ended }, other] = await Promise.all([
+    streamOf(api.access.socket, api.access.tokenOf('u7')),
+    streamOf(api.access.socket, api.access.tokenOf('u1')),
+  ]);
+  pods.set('u7', { ...observer });
+  let isOtherOver = false;
+  void other.ended.then(() => {
+    isOtherOver = true;
+  });
+  change();
+  await ended;
+  expect(isOtherOver).toBe(false);
+});
 
 const whoAmI: LocalHandler = async ({ path, principal, response }) => {
   if (path[0] !== 'who') return false;
