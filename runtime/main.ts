@@ -233,7 +233,7 @@ async function serve(env: Env, parts: Parts): Promise<void> {
   let care: Scope | undefined;
   try {
     await terminal.start();
-    localApi?.serve(localService(env, { terminal, shown }, localApi.principals));
+    localApi?.serve(localService(env, { terminal, shown, store }, localApi.principals));
     care = watchStore(env, { journal, reserved, store, dataDir, terminal, wear }, (error) => stopping.abort(error));
     watchIdentity(care, own, mended, terminal);
     attendance = await attend(env, care, dataDir, controls);

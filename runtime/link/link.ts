@@ -87,8 +87,8 @@ export class Link {
   }
 
   /** Resolves when the event is durable here; it reaches the hub exactly once. `E_OUTBOX_FULL`. */
-  async append(event: NewEvent): Promise<AppendedEvent> {
-    const appended = await this.#ports.store.append(event);
+  async append(event: NewEvent, admit?: () => void): Promise<AppendedEvent> {
+    const appended = await this.#ports.store.append(event, admit);
     if (appended.original) this.#sender.appended(appended.seq);
     this.#outbox.wake();
     return appended;

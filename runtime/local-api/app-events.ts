@@ -7,6 +7,7 @@ import { readJson, sendJson } from '../../protocol/json-exchange.ts';
 import type { Json } from '../../protocol/kubernetes.ts';
 import { limits } from '../../protocol/limits.ts';
 import type { AppendedEvent, NewEvent } from '../store/node-store.ts';
+import type { EventShares } from './event-shares.ts';
 import { forbidden, type LocalHandler } from './exchange.ts';
 import { annotations } from './rights.ts';
 
@@ -17,14 +18,20 @@ const ID_BYTES_MAX = 128;
 /** The runtime's own: an app cannot speak in its name. */
 const reservedTypes = /^(?:kubernetes|stile)\./;
 
-export function appEvents(append: (event: NewEvent) => Promise<AppendedEvent>): LocalHandler {
+/** As `NodeStore.append`. */
+export type Append = (event: NewEvent, admit: () => void) => Promise<AppendedEvent>;
+
+/** `shares`: what each app holds of the outbox. */
+export function appEvents(append: Append, shares: EventShares): LocalHandler {
   return async ({ env, request, response, path, principal }) => {
     if (path[0] !== 'events' || path.length !== 1) return false;
     if (request.method !== 'POST')
       throw new AppError('E_INPUT_INVALID', 'events are appended: POST /events {"type", "data", "id"?}');
     if (!principal.rights.events || principal.ticketFor !== undefined)
       throw forbidden(principal, 'append events', `annotate its pod with ${annotations.events}: append`);
-    const appended = await append(readEvent(await readJson(request, BODY_BYTES_MAX, env.clock)));
+    const event = readEvent(await readJson(request, BODY_BYTES_MAX, env.clock));
+    const appended = await append(event, () => shares.check(principal.name));
+    if (appended.original) shares.note(principal.name, appended);
     const { original, timeMs, ...record } = appended;
     sendJson(response, original ? 201 : 200, { ...record, time: new Date(timeMs).toISOString() });
     return true;

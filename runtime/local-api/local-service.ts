@@ -2,6 +2,7 @@
 import type { Env } from '../../protocol/env.ts';
 import type { Terminal } from '../terminal.ts';
 import { appEvents } from './app-events.ts';
+import { EventShares, type Outbox } from './event-shares.ts';
 import { kubernetesEndpoint } from './kubernetes-endpoint.ts';
 import type { LocalService } from './local-api.ts';
 import type { Principals } from './principals.ts';
@@ -14,14 +15,19 @@ export interface LocalServiceParts {
   terminal: Pick<Terminal, 'link' | 'twins' | 'devices' | 'actions'>;
   /** The view, for who reads it as Kubernetes objects. */
   shown: ViewStore;
+  store: Outbox;
 }
 
-export function localService(env: Env, { terminal, shown }: LocalServiceParts, principals: Principals): LocalService {
+export function localService(
+  env: Env,
+  { terminal, shown, store }: LocalServiceParts,
+  principals: Principals,
+): LocalService {
   const { link, twins, devices, actions } = terminal;
   const sockets = twinSockets(env, twins, principals);
   return {
     handlers: [
-      appEvents((event) => link.append(event)),
+      appEvents((event, admit) => link.append(event, admit), new EventShares(store)),
       twinsEndpoint(twins, principals),
       thingsEndpoint({ twins, devices, actions }, principals),
       kubernetesEndpoint(env, shown),

@@ -94,6 +94,12 @@ export class NodeStore {
     return this.#refusedEvents;
   }
 
+  /** Nine tenths of the quota of undelivered events are used. */
+  get outboxNearlyFull(): boolean {
+    const part = Math.max(this.#pendingCount / limits.outboxEventsMax, this.#pendingBytes / limits.outboxBytesMax);
+    return part >= 0.9;
+  }
+
   /** As many events wait for the hub as the quota allows. */
   get outboxFull(): boolean {
     return this.#pendingCount >= limits.outboxEventsMax || this.#pendingBytes >= limits.outboxBytesMax;
@@ -109,29 +115,29 @@ export class NodeStore {
    * together and take consecutive sequences; a failed write leaves no gap. One whose type and id were appended within
    * 30 days is not appended again: the answer is the event that there is.
    * `E_INPUT_INVALID` for one that could not be sent, `E_OUTBOX_FULL` when the quota of undelivered events is reached:
-   * nothing is dropped to make room.
+   * nothing is dropped to make room. `admit` is asked before an event is added, and refuses it by throwing.
    */
-  append(event: NewEvent): Promise<AppendedEvent> {
+  append(event: NewEvent, admit?: () => void): Promise<AppendedEvent> {
     const fault = eventFault(event);
     if (fault !== undefined) return Promise.reject(new AppError('E_INPUT_INVALID', fault));
     const { type, id } = event;
-    if (id === undefined) return this.#append(event);
+    if (id === undefined) return this.#append(event, admit);
     const key = JSON.stringify([type, id]);
     const earlier = this.#arriving.get(key);
     if (earlier !== undefined) return earlier.then((appended) => ({ ...appended, original: false }));
-    const arriving = this.#appendOnce({ ...event, id }).finally(() => this.#arriving.delete(key));
+    const arriving = this.#appendOnce({ ...event, id }, admit).finally(() => this.#arriving.delete(key));
     this.#arriving.set(key, arriving);
     return arriving;
   }
 
-  async #appendOnce(event: NewEvent & { id: string }): Promise<AppendedEvent> {
+  async #appendOnce(event: NewEvent & { id: string }, admit?: () => void): Promise<AppendedEvent> {
     const { type, id } = event;
     const known = await this.#journal.findEvent(type, id);
-    if (known === undefined) return this.#append(event);
+    if (known === undefined) return this.#append(event, admit);
     if (known.timeMs >= this.#nowMs() - limits.eventIdMs) return { ...known, type, id, original: false };
     // Its time is over, and nothing was acknowledged since that would have forgotten it.
     await this.#forgetIds();
-    return this.#append(event);
+    return this.#append(event, admit);
   }
 
   #forgetIds(): Promise<void> {
@@ -143,7 +149,13 @@ export class NodeStore {
     return Math.max(0, Math.floor(this.#clock.now()), this.#state.timeFloorMs);
   }
 
-  #append(event: NewEvent): Promise<AppendedEvent> {
+  #append(event: NewEvent, admit?: () => void): Promise<AppendedEvent> {
+    try {
+      admit?.();
+    } catch (error) {
+      this.#refusedEvents += 1;
+      return Promise.reject(error);
+    }
     const sizeBytes = eventSizeBytes(event);
     if (this.#pendingCount >= limits.outboxEventsMax || this.#pendingBytes + sizeBytes > limits.outboxBytesMax) {
       this.#refusedEvents += 1;

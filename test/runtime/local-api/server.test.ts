@@ -12,6 +12,7 @@ import { systemClock } from '../../../protocol/node/clock.ts';
 import { createLog } from '../../../protocol/node/log.ts';
 import { systemRandom } from '../../../protocol/node/random.ts';
 import { appEvents } from '../../../runtime/local-api/app-events.ts';
+import { EventShares } from '../../../runtime/local-api/event-shares.ts';
 import type { LocalHandler } from '../../../runtime/local-api/exchange.ts';
 import { LocalApi } from '../../../runtime/local-api/local-api.ts';
 import type { AppPod } from '../../../runtime/local-api/principals.ts';
@@ -240,7 +241,7 @@ test('closing ends what is under way', async () => {
 async function openWithStore(dataDir: string) {
   const journal = await SqliteJournal.open(join(dataDir, 'state.db'), 'e'.repeat(32));
   const store = await NodeStore.open(systemClock, journal);
-  const api = await open(dataDir, [appEvents((event) => store.append(event))]);
+  const api = await open(dataDir, [appEvents((event, admit) => store.append(event, admit), new EventShares(store))]);
   const close = async () => {
     await api.close();
     await store.close();

@@ -9,6 +9,7 @@ import { systemClock } from '../../../protocol/node/clock.ts';
 import { createLog } from '../../../protocol/node/log.ts';
 import { systemRandom } from '../../../protocol/node/random.ts';
 import { appEvents } from '../../../runtime/local-api/app-events.ts';
+import { EventShares } from '../../../runtime/local-api/event-shares.ts';
 import { LocalApi } from '../../../runtime/local-api/local-api.ts';
 import { twinSockets } from '../../../runtime/local-api/twin-socket.ts';
 import { twinsEndpoint } from '../../../runtime/local-api/twins-endpoint.ts';
@@ -78,7 +79,10 @@ async function openLife(dataDir: string): Promise<Life> {
   const twins = new Twins(env, { nodeName: NODE }, { store, putState: () => {} }, fail);
   await twins.start();
   const sockets = twinSockets(env, twins, api.principals);
-  const handlers = [appEvents((event) => store.append(event)), twinsEndpoint(twins, api.principals)];
+  const handlers = [
+    appEvents((event, admit) => store.append(event, admit), new EventShares(store)),
+    twinsEndpoint(twins, api.principals),
+  ];
   api.serve({ handlers, upgrade: (upgrade) => sockets.upgrade(upgrade), unready: () => [] });
   const open = (path: string, { method = 'GET', as, body, headers = {} }: Ask = {}): Promise<IncomingMessage> => {
     const token = as === undefined ? api.principals.ownerToken : api.access.tokenOf(as);
