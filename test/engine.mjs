@@ -5,10 +5,11 @@
  *
  *   node test/engine.mjs SCRIPT [ARGUMENT...]      a TypeScript or JavaScript file
  *   node test/engine.mjs --bin NAME [ARGUMENT...]  a program of node_modules/.bin
+ *   node test/engine.mjs --installed               notes that npm has just installed this lockfile
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,8 +18,16 @@ const modules = join(root, 'node_modules');
 const bin = join(modules, '.bin');
 const engine = join(bin, 'node');
 
-install();
+const marker = join(modules, '.stile-lockfile');
+const wanted = createHash('sha256')
+  .update(readFileSync(join(root, 'package-lock.json')))
+  .digest('hex');
 const [first, ...rest] = process.argv.slice(2);
+if (first === '--installed') {
+  if (existsSync(modules)) writeFileSync(marker, wanted);
+  process.exit(0);
+}
+install();
 const script = first === '--bin' ? join(bin, rest.shift()) : first;
 const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
 // The program decides what a signal means and cleans up; until it has ended, this one stays.
@@ -29,12 +38,10 @@ process.exit(run.status ?? 1);
 
 /** Installs once per lockfile; a tree that was installed for another lockfile is installed again. */
 function install() {
-  const marker = join(modules, '.stile-lockfile');
-  const wanted = createHash('sha256')
-    .update(readFileSync(join(root, 'package-lock.json')))
-    .digest('hex');
   const installed = existsSync(marker) ? readFileSync(marker, 'utf8') : undefined;
   if (installed === wanted && existsSync(engine)) return;
+  if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink())
+    fail('node_modules is a link to packages of another lockfile: remove the link');
   process.stderr.write('installing the pinned packages (about two minutes, most of it compiling SQLite) ...\n');
   const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,

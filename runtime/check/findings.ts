@@ -68,6 +68,7 @@ export function judge(facts: Facts): Finding[] {
     directory(facts),
     ...disk(facts),
     wear(facts),
+    ...running(facts),
     database(facts),
     identity(facts),
     hub(facts),
@@ -135,13 +136,22 @@ function wear({ wear: record }: Facts): Finding {
   return yellow('wear', found.summary, 'find out what writes so much: logs, images that change often, a busy app');
 }
 
+/** The database tells: a runtime that runs has it open. */
+function running({ database: found, identity: { kind } }: Facts): Finding[] {
+  if (found.kind === 'sound' && found.asked) return [green('runtime', 'it runs')];
+  // Before it has joined it is somebody who prepares the machine that asks.
+  if (found.kind !== 'sound' || kind === 'none') return [];
+  const remedy = 'start it: systemctl start stile-runtime, or as it was started before';
+  return [red('runtime', 'it does not run; its pods may go on, and are taken over when it starts', remedy)];
+}
+
 function database({ database: found }: Facts): Finding {
   const check = 'database';
   switch (found.kind) {
     case 'missing':
       return yellow(check, 'there is none yet', 'the first start makes it');
     case 'sound':
-      return green(check, found.asked ? 'sound, says the runtime that has it open' : 'sound; no runtime has it open');
+      return green(check, found.asked ? 'sound, says the runtime that has it open' : 'sound');
     case 'damaged':
       return red(
         check,

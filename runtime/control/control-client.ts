@@ -56,7 +56,10 @@ function unreachable(error: NodeJS.ErrnoException, dataDir: string): AppError {
   if (error.code === 'EACCES' || error.code === 'EPERM')
     return new AppError('E_FORBIDDEN', `only the owner of ${dataDir} may ask its runtime: use that user, or root`);
   if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED')
-    return new AppError('E_LINK_UNREACHABLE', `no runtime runs on ${dataDir}: start it, or check --data-dir`);
+    return new AppError(
+      'E_LINK_UNREACHABLE',
+      `no runtime runs on ${dataDir}: start it, which takes over the pods that still run, or check --data-dir`,
+    );
   return asAppError(error, 'E_LINK_UNREACHABLE', `cannot ask the runtime of ${dataDir}`);
 }
 

@@ -40,7 +40,10 @@ export async function showAudit(world: World, name: string | undefined, options:
   const since = new Date(Math.max(0, world.clock.now() - options.sinceMs)).toISOString();
   const { records, found } = await newest(connection, { since, user, resource, namespace, name }, limit);
   world.terminal.out(textOf(records, options.output));
-  if (found === 0) world.terminal.tell('No records found');
+  const asked = Object.entries({ user, resource, namespace, name }).flatMap(
+    ([key, value]) => value && `${key} ${value}`,
+  );
+  if (found === 0) world.terminal.tell(`No records since ${[since, ...asked.filter(Boolean)].join(', ')}`);
   else if (found > records.length)
     world.terminal.tell(`the newest ${records.length} of ${found} records: --limit shows more`);
 }

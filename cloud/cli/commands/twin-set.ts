@@ -8,7 +8,7 @@ import { listObjects } from '../listing.ts';
 import type { Connection, ConnectionOptions, World } from '../ports.ts';
 import { pathOf, type Resource } from '../resources.ts';
 import { patchOfAssignments, patchOfRemovals } from '../twin-text.ts';
-import { readTwin, twinResource } from './twin.ts';
+import { awaySince, readTwin, twinResource } from './twin.ts';
 
 export interface TwinSetOptions extends ConnectionOptions {
   /** The nodes of this pool; with a selector, what it finds there. */
@@ -125,6 +125,9 @@ async function writeOne(
   try {
     const next = await writeDesired(connection, resource, twin, patch, version);
     world.terminal.out(`twin.stile.dev/${name} changed to version ${next.status?.desired.version}\n`);
+    const { nodeName } = twin.spec;
+    const since = many ? undefined : await awaySince(connection, nodeName);
+    if (since !== undefined) world.terminal.tell(`${nodeName} is away since ${since}: it takes this when it is back`);
   } catch (error) {
     if (!many) throw error;
     world.report(error);

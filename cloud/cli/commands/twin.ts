@@ -1,6 +1,6 @@
 /** `stile twin get|watch|history`: what nodes and devices shall be, and are. */
 import { AppError } from '../../../protocol/errors.ts';
-import type { Twin } from '../../../protocol/kubernetes.ts';
+import type { Node, Twin } from '../../../protocol/kubernetes.ts';
 import { diff, type Members } from '../../../protocol/twin/merge.ts';
 import type { DesiredChange } from '../../twins/twin-history.ts';
 import { getObject, type Listed, listObjects, watchSelection } from '../listing.ts';
@@ -22,6 +22,15 @@ export async function readTwin(connection: Connection, resource: Resource, id: s
   return (await getObject(connection, resource, undefined, id)) as Twin;
 }
 
+/** Since when the hub has heard nothing of a node, as it is told to people; undefined: it is there, or nobody knows. */
+export async function awaySince(connection: Connection, node: string): Promise<string | undefined> {
+  const nodes = (await discover(connection)).find(({ group, plural }) => group === '' && plural === 'nodes');
+  if (nodes === undefined) return undefined;
+  const found = await getObject(connection, nodes, undefined, node).catch(() => undefined);
+  const ready = (found as Node | undefined)?.status?.conditions?.find(({ type }) => type === 'Ready');
+  return ready === undefined || ready.status === 'True' ? undefined : ready.lastTransitionTime;
+}
+
 /** The document of one twin. */
 export async function getTwin(world: World, id: string, { output, ...options }: TwinOptions): Promise<void> {
   const connection = await world.connect(options);
@@ -32,9 +41,10 @@ export async function getTwin(world: World, id: string, { output, ...options }: 
   if (output === 'yaml') return out(yamlText(documentOf(twin)));
   const rows = propertyRows(twin);
   if (rows.length > 0) out(`${alignedLines([['PROPERTY', 'DESIRED', 'REPORTED'], ...rows]).join('\n')}\n`);
-  tell(
-    `desired ${versionOf(twin.status?.desired)}, reported ${versionOf(twin.status?.reported)}, at ${twin.spec.nodeName}`,
-  );
+  const { nodeName } = twin.spec;
+  tell(`desired ${versionOf(twin.status?.desired)}, reported ${versionOf(twin.status?.reported)}, at ${nodeName}`);
+  const since = await awaySince(connection, nodeName);
+  if (since !== undefined) tell(`${nodeName} is away since ${since}: it takes what is desired when it is back`);
   const conflicts = twin.status?.conflicts ?? [];
   if (conflicts.length > 0)
     tell(`${conflicts.length} writes made at the node met another one here: -o yaml shows them`);

@@ -70,6 +70,13 @@ class KindWait {
     this.#options = options;
   }
 
+  /** In words. */
+  get sought(): string {
+    const { selector, fieldSelector } = this.#options;
+    const by = [selector && `-l ${selector}`, fieldSelector && `--field-selector ${fieldSelector}`].filter(Boolean);
+    return [this.#resource.plural, ...(by.length === 0 ? [] : ['that match', ...by])].join(' ');
+  }
+
   /** How each of the missing ones stands. */
   pending(): string[] {
     return [...this.#pending.values()].map(
@@ -187,7 +194,7 @@ function conclude(world: World, waits: readonly KindWait[], options: WaitOptions
   const pending = waits.flatMap((one) => one.pending());
   if (pending.length > 0 || waits.length === 0 || waits.some((one) => !one.known)) failures.push(tooLate(pending));
   else if (options.for.kind !== 'delete' && waits.every((one) => one.count === 0))
-    failures.push(new AppError('E_NOT_FOUND', 'nothing matches that could be waited for'));
+    failures.push(new AppError('E_NOT_FOUND', `there are no ${waits.map((one) => one.sought).join(' and no ')}`));
   for (const failure of failures) world.report(failure);
 }
 

@@ -242,7 +242,7 @@ function unreachable(error: unknown, { url, signal }: Exchange): AppError {
   if (code === 'ECONNREFUSED')
     return new AppError(
       'E_LINK_UNREACHABLE',
-      `nothing listens at ${server}: start the hub with \`stile hub serve\`, or name another kubeconfig`,
+      `nothing listens at ${server}: start the hub (\`stile hub serve\` with its --data-dir, or its service), or name another kubeconfig`,
       { cause: error },
     );
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER')

@@ -27,6 +27,11 @@ test('a fit machine is green throughout', () => {
   expect(new Set(findings.map(({ check }) => check)).size).toBe(findings.length);
 });
 
+test('before it has joined nobody expects it to run', () => {
+  const findings = judge({ ...fit, database: { kind: 'sound', asked: false }, identity: { kind: 'none' } });
+  expect(findings.map(({ check }) => check)).not.toContain('runtime');
+});
+
 const identity = fit.identity as Extract<Facts['identity'], { kind: 'there' }>;
 const disk = fit.disk!;
 const faults: [check: string, colour: Colour, reason: RegExp, change: Partial<Facts>][] = [
@@ -41,6 +46,7 @@ const faults: [check: string, colour: Colour, reason: RegExp, change: Partial<Fa
   ['inodes', 'yellow', /^20000 of/, { disk: { ...disk, freeInodes: 20_000 } }],
   ['database', 'yellow', /none yet/, { database: { kind: 'missing' } }],
   ['database', 'red', /page 3/, { database: { kind: 'damaged', faults: ['page 3 is wrong'] } }],
+  ['runtime', 'red', /does not run/, { database: { kind: 'sound', asked: false } }],
   ['database', 'red', /open/, { database: { kind: 'unanswered', reason: 'a process has it open' } }],
   ['identity', 'yellow', /not joined/, { identity: { kind: 'none' } }],
   ['identity', 'red', /both copies/, { identity: { kind: 'damaged', reason: 'damaged, both copies: join again' } }],
