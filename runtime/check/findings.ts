@@ -1,5 +1,6 @@
 /** Whether this machine and its data directory are fit for the runtime: a judgement over facts, with a remedy. Pure. */
 
+import { type Finding, green, red, yellow } from '../../protocol/finding.ts';
 import { FlashWear, type WearRecord } from '../store/flash-wear.ts';
 
 export interface Facts {
@@ -38,16 +39,6 @@ export interface Facts {
   engine: string;
 }
 
-export type Colour = 'green' | 'yellow' | 'red';
-
-export interface Finding {
-  check: string;
-  colour: Colour;
-  reason: string;
-  /** What to do; missing when nothing is to be done. */
-  remedy?: string;
-}
-
 const DAY_MS = 86_400_000;
 /** The first day on which a terminal of this program can be. */
 const EARLIEST_MS = Date.UTC(2025, 0, 1);
@@ -78,11 +69,6 @@ export function judge(facts: Facts): Finding[] {
     isolation(facts),
     engine(facts),
   ];
-}
-
-/** Nothing is red. */
-export function isFit(findings: readonly Finding[]): boolean {
-  return findings.every(({ colour }) => colour !== 'red');
 }
 
 function clock({ nowMs, timeFloorMs = 0 }: Facts): Finding {
@@ -234,18 +220,6 @@ function engine({ glibc, engine: version }: Facts): Finding {
   const old = major < GLIBC_LEAST[0] || (major === GLIBC_LEAST[0] && minor < GLIBC_LEAST[1]);
   const told = `Node ${version}, glibc ${glibc}`;
   return old ? red('engine', told, `use a system with glibc ${needed} or newer`) : green('engine', told);
-}
-
-function green(check: string, reason: string): Finding {
-  return { check, colour: 'green', reason };
-}
-
-function yellow(check: string, reason: string, remedy: string): Finding {
-  return { check, colour: 'yellow', reason, remedy };
-}
-
-function red(check: string, reason: string, remedy?: string): Finding {
-  return { check, colour: 'red', reason, ...(remedy === undefined ? {} : { remedy }) };
 }
 
 /** Whole seconds; a date that no calendar has is told as its number. */

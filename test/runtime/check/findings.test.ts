@@ -1,7 +1,7 @@
 /** Each fact by itself: what is fit is green, and each fault has its colour and a remedy. */
 import { expect, test } from 'vitest';
-import { findingsText } from '../../../runtime/check/check.ts';
-import { type Colour, type Facts, isFit, judge } from '../../../runtime/check/findings.ts';
+import { type Colour, findingsText, isFit } from '../../../protocol/finding.ts';
+import { type Facts, judge } from '../../../runtime/check/findings.ts';
 
 const nowMs = Date.UTC(2027, 0, 1);
 const dayMs = 86_400_000;
