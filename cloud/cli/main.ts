@@ -35,6 +35,9 @@ async function runCommandLine(args: readonly string[]): Promise<number> {
       terminal.tell(sentenceFor(error));
       if (exitCode === exitCodes.ok) exitCode = exitCodeFor(error);
     },
+    endWith(code) {
+      if (exitCode === exitCodes.ok) exitCode = code;
+    },
   };
   try {
     await buildProgram(world).parseAsync([...args], { from: 'user' });

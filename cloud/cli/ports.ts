@@ -1,5 +1,6 @@
 /** What a command needs from the world, as parameters: a terminal, a clock, files and a connection to the API. */
 import type { Clock } from '../../protocol/env.ts';
+import type { Validity } from '../../protocol/validity.ts';
 import type { HubHttp } from '../images/hub-http.ts';
 import type { ManifestText } from './manifest.ts';
 
@@ -48,6 +49,8 @@ export interface Connection {
   readonly namespace: string;
   /** `https://HOST:PORT` of the hub's own endpoints. */
   readonly hubServer: string;
+  /** Of the client certificate that proves who we are; undefined without one. */
+  readonly validity: Validity | undefined;
   /** A JSON answer of the Kubernetes API. */
   api<T>(request: ApiRequest): Promise<T>;
   /** Parsed lines of an answer that lasts: a watch. `onOpen` when it begins; ends when the server ends it. */
@@ -93,6 +96,8 @@ export interface World {
   connect(options: ConnectionOptions): Promise<Connection>;
   /** Tells of one fault among several objects; the command goes on and ends with the first one's exit code. */
   report(error: unknown): void;
+  /** The command did what it was asked, and the answer is bad: it ends with this exit code, without a sentence. */
+  endWith(exitCode: number): void;
 }
 
 /** The options that every command takes. */

@@ -4,6 +4,7 @@ import type { LogLevel } from '../../protocol/node/log.ts';
 import { programVersion } from '../../protocol/program-version.ts';
 import { apply } from './commands/apply.ts';
 import { showAudit } from './commands/audit.ts';
+import { type CheckOptions, check } from './commands/check.ts';
 import { complete, printCompletion } from './commands/completion.ts';
 import { type DeleteOptions, deleteByName, deleteObjects } from './commands/delete.ts';
 import { describe, describeByName } from './commands/describe.ts';
@@ -53,6 +54,7 @@ export function buildProgram(world: World): Command {
   addWaitCommand(program, world);
   addEventCommand(program, world);
   addAuditCommand(program, world);
+  addCheckCommand(program, world);
   addNodeCommands(program.command('node').description('terminals'), world);
   addPoolCommands(program.command('pool').description('nodes of one region or site'), world);
   addTwinCommands(program.command('twin').description('what nodes and devices shall be, and are'), world);
@@ -245,6 +247,15 @@ function addAuditCommand(program: Command, world: World): void {
     .addOption(countOption('-l, --limit <count>', 'only so many, the newest', 1).default(AUDIT_LIMIT_DEFAULT))
     .addOption(outputOption(['table', 'json', 'yaml']))
     .action((name, _, command) => showAudit(world, name, optionsOf(command)));
+}
+
+function addCheckCommand(program: Command, world: World): void {
+  program
+    .command('check')
+    .description('tell how the hub, its terminals and its workloads are: green, yellow or red, and what to do')
+    .option('--database', 'also look through the hub’s database; its writers wait meanwhile')
+    .addOption(outputOption(['table', 'json', 'yaml']))
+    .action((_, command) => check(world, optionsOf<CheckOptions>(command)));
 }
 
 function addEventCommand(program: Command, world: World): void {

@@ -84,6 +84,23 @@ export class AuditJournal {
     return (await this.#database.all(sql, params)).map(recordOf);
   }
 
+  /** How far it reaches, by its places: at most `rows` records. Errors: `E_STORE_FAILED`. */
+  async extent(): Promise<{ rows: number; oldestMs?: number; lastBackupMs?: number }> {
+    await this.#flush();
+    const [row] = await this.#database.all(
+      `WITH ends AS (SELECT min(place) AS first FROM audit_record)
+         SELECT coalesce((SELECT max(place) FROM audit_record) - first + 1, 0) AS rows,
+           (SELECT time_ms FROM audit_record WHERE place = first) AS oldest,
+           (SELECT max(time_ms) FROM audit_record WHERE resource = 'backup' AND code = 200) AS backup FROM ends`,
+    );
+    const { rows, oldest, backup } = row!;
+    return {
+      rows: rows as number,
+      ...(oldest === null ? {} : { oldestMs: oldest as number }),
+      ...(backup === null ? {} : { lastBackupMs: backup as number }),
+    };
+  }
+
   /** Writes what is pending. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort(new AppError('E_CANCELLED', 'the audit journal is closed'));

@@ -37,9 +37,12 @@ import { audited } from './audited-endpoints.ts';
 import { damagedHub, expectWholeHub } from './backup.ts';
 import { backupEndpoint } from './backup-endpoint.ts';
 import { eventEndpoint } from './event-endpoint.ts';
+import { healthEndpoint } from './health-endpoint.ts';
 import { Hub } from './hub.ts';
+import { HealthDesk } from './hub-health.ts';
 import { hubSchema } from './hub-schema.ts';
 import { nodeDecisions } from './node-decisions.ts';
+import { Refusals } from './refusals.ts';
 import { servedKinds } from './served-kinds.ts';
 import { sessionEndpoint } from './session-endpoint.ts';
 import { sessionUpgrade } from './session-upgrade.ts';
@@ -218,6 +221,8 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
   listener.handle('/stile/v1/', auditEndpoint(audits));
   listener.handle('/stile/v1/', historyEndpoint(store, database));
   listener.handle('/stile/v1/', sessionEndpoint(hub.sessions));
+  const refusals = new Refusals();
+  listener.handle('/stile/v1/', healthEndpoint(healthDesk(env, parts, refusals)));
   handle('/stile/v1/', backupEndpoint(dataDir, database));
   listener.handle('/', async (request, response, identity) => {
     await api.handle(request, response, identity);
@@ -227,7 +232,11 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
   const door = sessionUpgrade({
     acceptor,
     peers,
-    accept: (channel, node) => hub.accept(channel, node),
+    accept: (channel, node) => {
+      refusals.admitted(node);
+      hub.accept(channel, node);
+    },
+    onRefused: (node, code) => refusals.refused(node, code, env.clock.now()),
     onCopied: (node) => desk.identities.suspect(node, 'A certificate that its terminal has long replaced was shown'),
   });
   listener.upgrade(SESSION_PATH, door);
@@ -238,6 +247,21 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
     await api.stop();
     acceptor.close();
   };
+}
+
+function healthDesk(env: Env, parts: Parts, refusals: Refusals): HealthDesk {
+  const { dataDir, database, audits, hub, images, authority, roster } = parts;
+  return new HealthDesk(env.clock, {
+    dataDir,
+    database,
+    audits,
+    journal: hub.journal,
+    blobs: images.blobs,
+    authorityPem: authority.certificatePem,
+    roster,
+    refusals,
+    sessions: () => hub.sessions.size,
+  });
 }
 
 /** kubectl compares minor versions: the API follows Kubernetes 1.32. */

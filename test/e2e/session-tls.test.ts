@@ -117,6 +117,7 @@ describe('a TLS ticket of a session', () => {
     await ticketed(dialer);
     await hub.identities.revoke('gate-1');
     await expect(dial(dialer)).rejects.toMatchObject({ code: 'E_IDENTITY_REFUSED' });
+    expect(hub.refusals).toEqual([{ node: 'gate-1', code: 'E_IDENTITY_REFUSED' }]);
     await restart();
     await expect(dial(dialer)).rejects.toMatchObject({ code: 'E_IDENTITY_REFUSED' });
     expect(hub.sessions).toEqual([]);

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { HttpMethod, type KubeConfig, RequestContext } from '@kubernetes/client-node';
 import { type Dispatcher, request } from 'undici';
 import { AppError } from '../../../protocol/errors.ts';
+import type { Validity } from '../../../protocol/validity.ts';
 import type { HubAnswer, HubRequest } from '../../images/hub-http.ts';
 import { failureOfAnswer } from '../failure.ts';
 import type { ApiRequest, Connection } from '../ports.ts';
@@ -51,6 +52,7 @@ interface Exchange {
 class HttpConnection implements Connection {
   readonly namespace: string;
   readonly hubServer: string;
+  readonly validity: Validity | undefined;
   readonly hub = { send: (wish: HubRequest) => this.#sendToHub(wish) };
   readonly #apiServer: string;
   readonly #options: HttpConnectionOptions;
@@ -59,6 +61,7 @@ class HttpConnection implements Connection {
   constructor(target: Target, options: HttpConnectionOptions, credentials: Credentials) {
     this.namespace = target.namespace;
     this.hubServer = target.hubServer;
+    this.validity = target.validity;
     this.#apiServer = target.apiServer;
     this.#options = options;
     this.#credentials = credentials;

@@ -2,12 +2,16 @@
  * Which API server, as whom: kubeconfig files, found and merged as kubectl does, read by `@kubernetes/client-node`.
  * That package costs about 150 MB, so it is loaded here, on demand, and nowhere else.
  */
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import { AppError, asAppError } from '../../../protocol/errors.ts';
+import { validityOf } from '../../../protocol/node/pinned-tls.ts';
+import type { Validity } from '../../../protocol/validity.ts';
 import { hubExtension } from '../../identity/kubeconfig.ts';
 import type { ConnectionOptions } from '../ports.ts';
 
@@ -18,6 +22,8 @@ export interface Target {
   /** From the cluster's extension, else the API server. */
   hubServer: string;
   namespace: string;
+  /** Of the user's client certificate; undefined without one, or with one that cannot be read. */
+  validity: Validity | undefined;
 }
 
 const howToGetOne =
@@ -66,7 +72,20 @@ function selectTarget(
     apiServer: cluster.server,
     hubServer: (hubServers.get(cluster.name) ?? cluster.server).replace(/\/$/, ''),
     namespace: context.namespace || 'default',
+    validity: validityOfUser(config),
   };
+}
+
+function validityOfUser(config: KubeConfig): Validity | undefined {
+  const { certData, certFile } = config.getCurrentUser() ?? {};
+  if (!certData && !certFile) return undefined;
+  try {
+    const pem = certData ? Buffer.from(certData, 'base64') : readFileSync(certFile!);
+    return validityOf(new X509Certificate(pem));
+  } catch {
+    // Whoever sends the first request says what is wrong with it.
+    return undefined;
+  }
 }
 
 /** The files that count: `--kubeconfig` alone; else those of KUBECONFIG that exist; else `~/.kube/config`. */

@@ -59,6 +59,9 @@ export async function runHere(
       return connection;
     },
     report,
+    endWith(code) {
+      if (finished.code === exitCodes.ok) finished.code = code;
+    },
   };
   try {
     await buildProgram(world).parseAsync([...args], { from: 'user' });

@@ -95,6 +95,8 @@ export async function startTestHub(options: TestHubOptions) {
   const acceptor = new WebSocketAcceptor();
   /** Sessions that were let in, by node, oldest first. */
   const sessions: { node: string; channel: Channel; resumed: boolean }[] = [];
+  /** Sessions that were not let in. */
+  const refusals: { node: string; code: string }[] = [];
   listener.upgrade(SESSION_PATH, (request, ...rest) => {
     const resumed = (request.socket as TLSSocket).isSessionReused();
     sessionUpgrade({
@@ -102,6 +104,7 @@ export async function startTestHub(options: TestHubOptions) {
       peers,
       accept: (channel, node) => void sessions.push({ node, channel, resumed }),
       onCopied: (node) => identities.suspect(node, 'an old certificate'),
+      onRefused: (node, code) => void refusals.push({ node, code }),
     })(request, ...rest);
   });
   const administrator = await administratorCertificate(env, authority, dataDir);
@@ -123,6 +126,7 @@ export async function startTestHub(options: TestHubOptions) {
     administrator,
     http,
     sessions,
+    refusals,
     pools,
     registrations,
     stop: async () => {
