@@ -28,6 +28,10 @@ const roots: Record<string, { group: string; version: string; kind: string } | u
   CoreV1Event: { group: '', version: 'v1', kind: 'Event' },
   V1Lease: { group: 'coordination.k8s.io', version: 'v1', kind: 'Lease' },
   V1Deployment: { group: 'apps', version: 'v1', kind: 'Deployment' },
+  V1Role: { group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'Role' },
+  V1RoleBinding: { group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'RoleBinding' },
+  V1ClusterRole: { group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'ClusterRole' },
+  V1ClusterRoleBinding: { group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'ClusterRoleBinding' },
   // No kind here, but a YurtAppSet may hold its spec.
   V1StatefulSetSpec: undefined,
 };
@@ -64,6 +68,8 @@ const retainKeys = new Set(['volumes', 'V1PodSpec.resourceClaims', 'V1Deployment
 
 const metaModels = /^(ObjectMeta|ManagedFieldsEntry|OwnerReference|LabelSelector|LabelSelectorRequirement)$/;
 
+const roleModels = /^((Cluster)?Role(Binding)?|PolicyRule|RoleRef|Subject|AggregationRule)$/;
+
 /** The text of `schemas.gen.ts`. */
 export function generateSchemas(): string {
   const found = new Map<string, Schema>();
@@ -90,7 +96,7 @@ function visit(model: string, found: Map<string, Schema>): void {
   found.set(key, {});
   const required = requiredMembers(model);
   const properties = attributesOf(model).map((attribute) => {
-    for (const reference of attribute.type.match(/\b(?:Core)?V1\w+/g) ?? [])
+    for (const reference of attribute.type.match(/\b(?:Core|Rbac)?V1\w+/g) ?? [])
       if (reference !== 'V1MicroTime') visit(reference, found);
     return [attribute.baseName, memberSchema(model, attribute)] as const;
   });
@@ -143,9 +149,10 @@ function typeSchema(type: string, format: string): Schema {
 
 /** `V1PodSpec` to `io.k8s.api.core.v1.PodSpec`. */
 function keyOf(model: string): string {
-  const name = model.replace(/^(Core)?V1/, '');
+  const name = model.replace(/^(Core|Rbac)?V1/, '');
   if (metaModels.test(name)) return `io.k8s.apimachinery.pkg.apis.meta.v1.${name}`;
   if (/^(RollingUpdate)?(Deployment|StatefulSet)/.test(name)) return `io.k8s.api.apps.v1.${name}`;
+  if (roleModels.test(name)) return `io.k8s.api.rbac.v1.${name}`;
   if (name.startsWith('Lease')) return `io.k8s.api.coordination.v1.${name}`;
   return `io.k8s.api.core.v1.${name}`;
 }

@@ -12,11 +12,15 @@ import { namespaceKind } from './namespace.ts';
 import { nodeKind } from './node.ts';
 import { nodePoolKind } from './node-pool.ts';
 import { podKind } from './pod.ts';
+import { clusterRoleKind, roleKind } from './role.ts';
+import { clusterRoleBindingKind, roleBindingKind } from './role-binding.ts';
 import { actionKind, twinKind } from './twin.ts';
 import { yurtAppSetKind } from './yurt-app-set.ts';
 
 export {
   actionKind,
+  clusterRoleBindingKind,
+  clusterRoleKind,
   configMapKind,
   deploymentKind,
   deviceKind,
@@ -27,6 +31,8 @@ export {
   nodeKind,
   nodePoolKind,
   podKind,
+  roleBindingKind,
+  roleKind,
   secretKind,
   twinKind,
   yurtAppSetKind,
@@ -47,6 +53,10 @@ export const kinds: readonly Kind[] = Object.freeze([
   deviceProfileKind,
   twinKind,
   actionKind,
+  roleKind,
+  roleBindingKind,
+  clusterRoleKind,
+  clusterRoleBindingKind,
 ]);
 
 const byPlural = new Map(kinds.map((kind) => [`${kind.group}/${kind.version}/${kind.plural}`, kind]));

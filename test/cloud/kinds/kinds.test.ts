@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Kind } from '../../../cloud/kinds/kind.ts';
 import {
+  clusterRoleBindingKind,
+  clusterRoleKind,
   configMapKind,
   deploymentKind,
   eventKind,
@@ -13,6 +15,8 @@ import {
   nodeKind,
   nodePoolKind,
   podKind,
+  roleBindingKind,
+  roleKind,
   secretKind,
   yurtAppSetKind,
 } from '../../../cloud/kinds/registry.ts';
@@ -576,4 +580,63 @@ test.each([
   [800 * 86_400_000, '2y70d'],
 ])('%i ms ago reads %s', (durationMs, words) => {
   expect(humanDuration(durationMs)).toBe(words);
+});
+
+describe('roles and bindings', () => {
+  const apiVersion = 'rbac.authorization.k8s.io/v1';
+  const role = (rule: object, kind = 'ClusterRole'): KubeObject => ({
+    apiVersion,
+    kind,
+    metadata: { name: 'stile:viewer', ...(kind === 'Role' ? { namespace: 'default' } : {}) },
+    rules: [rule],
+  });
+  const good = { verbs: ['get'], apiGroups: [''], resources: ['pods'] };
+  const paths = { verbs: ['get'], nonResourceURLs: ['/metrics'] };
+
+  test('a rule is of resources or of paths, and paths are of the cluster', () => {
+    expect(faults(clusterRoleKind, role(good))).toEqual([]);
+    expect(faults(clusterRoleKind, role(paths))).toEqual([]);
+    expect(faults(roleKind, role(good, 'Role'))).toEqual([]);
+    expect(faults(roleKind, role(paths, 'Role'))).toEqual(['rules[0].nonResourceURLs']);
+    expect(faults(clusterRoleKind, role({ ...good, ...paths }))).toEqual(['rules[0].nonResourceURLs']);
+    expect(faults(clusterRoleKind, role({ verbs: [] }))).toEqual([
+      'rules[0].verbs',
+      'rules[0].apiGroups',
+      'rules[0].resources',
+    ]);
+    expect(faults(clusterRoleKind, { ...role(good), aggregationRule: {} })).toEqual(['aggregationRule']);
+    expect(faults(clusterRoleKind, withMetadata(role(good), { name: 'a/b' }))).toEqual(['metadata.name']);
+  });
+
+  const binding = (subject: object, reference: object = { kind: 'ClusterRole', name: 'view' }): KubeObject => ({
+    apiVersion,
+    kind: 'RoleBinding',
+    metadata: { name: 'a', namespace: 'default' },
+    subjects: [subject],
+    roleRef: reference,
+  });
+  const ann = { kind: 'User', name: 'ann' };
+
+  test('a binding names whom and to what, and keeps its role', () => {
+    const robot = { kind: 'ServiceAccount', name: 'robot', namespace: 'ci' };
+    for (const subject of [ann, { kind: 'Group', name: 'g' }, robot])
+      expect(faults(roleBindingKind, binding(subject))).toEqual([]);
+    expect(faults(roleBindingKind, binding({ kind: 'Robot', name: 'a' }))).toEqual(['subjects[0].kind']);
+    expect(faults(roleBindingKind, binding({ ...ann, apiGroup: 'x' }))).toEqual(['subjects[0].apiGroup']);
+    expect(faults(roleBindingKind, binding({ ...robot, namespace: '' }))).toEqual(['subjects[0].namespace']);
+    expect(faults(roleBindingKind, binding(ann, { kind: 'Pod', name: 'a' }))).toEqual(['roleRef.kind']);
+    const everywhere = withMetadata(binding(ann, { kind: 'Role', name: 'a' }), { namespace: undefined });
+    expect(faults(clusterRoleBindingKind, everywhere)).toEqual(['roleRef.kind']);
+    const other = binding(ann, { kind: 'ClusterRole', name: 'edit' });
+    expect(faults(roleBindingKind, other, binding(ann))).toEqual(['roleRef']);
+    expect(faults(roleBindingKind, binding({ ...ann, name: 'bob' }), binding(ann))).toEqual([]);
+  });
+
+  test('a table shows what is bound to whom', () => {
+    expect(cells(roleBindingKind, binding(ann))).toMatchObject({
+      Role: 'ClusterRole/view',
+      Users: 'ann',
+      Groups: '<none>',
+    });
+  });
 });
