@@ -1,4 +1,4 @@
-/** The rule of a hub without roles: administrators may do everything. */
+/** The first rule: administrators may do everything, whatever the roles say. */
 import type { Authorize } from '../../protocol/resources/api/identity.ts';
 
 /** The group that may do everything (kubernetes.io, "Using RBAC authorization", user-facing roles). */

@@ -134,6 +134,50 @@ const deploymentSpec: Message = {
   partial: true,
 };
 
+const policyRule: Field = {
+  name: 'rules',
+  type: {
+    fields: Object.fromEntries(
+      ['verbs', 'apiGroups', 'resources', 'resourceNames', 'nonResourceURLs'].map((name, index) => [
+        index + 1,
+        { name, type: 'string', repeated: true } satisfies Field,
+      ]),
+    ),
+  },
+  repeated: true,
+};
+
+/** As far as `kubectl create role|clusterrole` goes. */
+const role: Message = { fields: { 1: metadata, 2: policyRule }, partial: true };
+
+const roleBinding: Message = {
+  fields: {
+    1: metadata,
+    2: {
+      name: 'subjects',
+      type: {
+        fields: {
+          1: { name: 'kind', type: 'string' },
+          2: { name: 'apiGroup', type: 'string' },
+          3: { name: 'name', type: 'string' },
+          4: { name: 'namespace', type: 'string' },
+        },
+      },
+      repeated: true,
+    },
+    3: {
+      name: 'roleRef',
+      type: {
+        fields: {
+          1: { name: 'apiGroup', type: 'string' },
+          2: { name: 'kind', type: 'string' },
+          3: { name: 'name', type: 'string' },
+        },
+      },
+    },
+  },
+};
+
 const messages: Readonly<Record<string, Message>> = {
   DeleteOptions: deleteOptions,
   'policy/v1 Eviction': { fields: { 1: metadata, 2: { name: 'deleteOptions', type: deleteOptions } } },
@@ -157,6 +201,10 @@ const messages: Readonly<Record<string, Message>> = {
       5: { name: 'immutable', type: 'bool' },
     },
   },
+  'rbac.authorization.k8s.io/v1 Role': role,
+  'rbac.authorization.k8s.io/v1 ClusterRole': role,
+  'rbac.authorization.k8s.io/v1 RoleBinding': roleBinding,
+  'rbac.authorization.k8s.io/v1 ClusterRoleBinding': roleBinding,
   'authorization.k8s.io/v1 SelfSubjectAccessReview': {
     fields: { 1: metadata, 2: { name: 'spec', type: accessReviewSpec } },
   },

@@ -14,7 +14,8 @@ type Answering = (
 export const reviews: readonly Review[] = [
   review('authorization.k8s.io', 'SelfSubjectAccessReview', async (identity, spec, authorize) => {
     const decision = await authorize(accessRequestOf(identity, spec));
-    return decision.allowed ? { allowed: true } : { allowed: false, reason: decision.reason };
+    if (decision.allowed) return { allowed: true };
+    return { allowed: false, ...(decision.reason === '' ? {} : { reason: decision.reason }) };
   }),
   review('authentication.k8s.io', 'SelfSubjectReview', async ({ user, groups }) => ({
     userInfo: { username: user, groups },

@@ -23,6 +23,8 @@ export interface WriteParts extends Omit<ApiParts<Kind>, 'beyondReading' | 'open
    * that the user is told: `E_INPUT_INVALID`, `E_LINK_BUSY`, `E_NODE_OFFLINE`.
    */
   complete?(object: KubeObject, write: Completion): Promise<KubeObject>;
+  /** Refuses, with a `StatusError`, what its writer may not write although the kind allows it. After all checks. */
+  guard?(object: KubeObject, write: Completion): Promise<void>;
 }
 
 export interface Completion {

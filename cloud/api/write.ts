@@ -26,8 +26,10 @@ export async function createObject(env: Env, parts: WriteParts, call: WriteCall)
   if (name !== undefined) call.facts.name = name;
   await requireNamespace(parts, call, name);
   const warnings = checkFields(parts.kinds, call, object);
-  const completed = (await parts.complete?.(object, { kind, previous: undefined, identity: call.identity })) ?? object;
+  const write = { kind, previous: undefined, identity: call.identity };
+  const completed = (await parts.complete?.(object, write)) ?? object;
   const admitted = admit(parts.kinds, kind, completed, undefined);
+  await parts.guard?.(admitted, write);
   try {
     const created = await parts.store.create(kind, admitted, { dryRun });
     call.facts.name = created.metadata.name;
@@ -75,6 +77,7 @@ export async function rewrite(
     const write = { kind, previous, identity: call.identity };
     const completed = options.subresource === 'status' ? next : ((await parts.complete?.(next, write)) ?? next);
     const admitted = admit(parts.kinds, kind, completed, previous);
+    await parts.guard?.(admitted, write);
     try {
       const written = await parts.store.update(kind, admitted, options);
       // A binding writes twice.

@@ -12,7 +12,8 @@ import { SESSION_PATH, WebSocketAcceptor } from '../../protocol/node/websocket.t
 import { programVersion } from '../../protocol/program-version.ts';
 import type { AuditRecord } from '../../protocol/resources/api/parts.ts';
 import { createApi } from '../api/api.ts';
-import { authorizeMasters } from '../api/authorize-masters.ts';
+import { authorizeRoles } from '../api/authorize-roles.ts';
+import { escalationGuard } from '../api/role-escalation.ts';
 import type { Authority } from '../identity/authority.ts';
 import { administratorCertificate, openAuthority, serverCertificate } from '../identity/authority-files.ts';
 import { openIdentityDesk } from '../identity/identity-desk.ts';
@@ -36,6 +37,7 @@ import { AuditJournal } from './audit-journal.ts';
 import { audited } from './audited-endpoints.ts';
 import { damagedHub, expectWholeHub } from './backup.ts';
 import { backupEndpoint } from './backup-endpoint.ts';
+import { ensureRoles } from './built-in-roles.ts';
 import { eventEndpoint } from './event-endpoint.ts';
 import { healthEndpoint } from './health-endpoint.ts';
 import { Hub } from './hub.ts';
@@ -115,6 +117,7 @@ export async function openHub(
       await SqliteStore.open(env, database, 'twin', { beside: historyStatements }),
     );
     closers.push(() => store.close());
+    await ensureRoles(store);
     const images = await ImageStore.open(env, await BlobFiles.open(dataDir), new SqliteImageTags(database));
     const authority = await openAuthority(env, dataDir);
     const destinations: string[] = [];
@@ -208,10 +211,12 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
   });
   parts.suspicions.hear = (node, evidence) => desk.identities.suspect(node, evidence);
   const admitAction = actionAdmission(env.clock, store, (node) => hub.state.epochs.get(node));
+  const authorize = authorizeRoles(store);
   const api = createApi(env, {
     store,
     kinds: servedKinds,
-    authorize: authorizeMasters,
+    authorize,
+    guard: escalationGuard(store, authorize),
     audit,
     version: versionInfo,
     complete: (object, write) => admitAction(signed(object, write), write),

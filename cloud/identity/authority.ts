@@ -38,7 +38,7 @@ export type NodeSigner = Pick<Authority, 'certificatePem' | 'fingerprint' | 'iss
 const DAY_MS = 24 * 3_600_000;
 const AUTHORITY_LIFE_MS = 20 * 365 * DAY_MS;
 export const nodeLifeMs = 365 * DAY_MS;
-const ADMINISTRATOR_LIFE_MS = 365 * DAY_MS;
+const USER_LIFE_MS = 365 * DAY_MS;
 /** Below the 398 days that some TLS clients accept at most. */
 const SERVER_LIFE_MS = 365 * DAY_MS;
 
@@ -107,7 +107,12 @@ export class Authority {
   }
 
   issueAdministrator(name: string): Promise<KeyedCertificate> {
-    return this.#issueWithKey([{ O: [groups.administrators] }, { CN: [name] }], ADMINISTRATOR_LIFE_MS, [
+    return this.issueUser(name, [groups.administrators]);
+  }
+
+  /** For a person or a program at the API: `CN=name`, one O for each of `memberOf`. What it may do, roles say. */
+  issueUser(name: string, memberOf: readonly string[] = []): Promise<KeyedCertificate> {
+    return this.#issueWithKey([...memberOf.map((group) => ({ O: [group] })), { CN: [name] }], USER_LIFE_MS, [
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
     ]);
   }

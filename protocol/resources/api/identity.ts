@@ -26,6 +26,7 @@ export interface ApiRequest {
   };
 }
 
+/** The reason may be empty: that nothing allows it is said by the refusal itself. */
 export type Decision = { allowed: true } | { allowed: false; reason: string };
 
 export type Authorize = (request: ApiRequest) => Decision | Promise<Decision>;

@@ -294,15 +294,16 @@ async function refuseWith({ request, response }: Exchange, status: Status): Prom
 
 function forbidden({ identity, verb, path, resource }: ApiRequest, reason: string): StatusError {
   const user = `User ${JSON.stringify(userOf(identity))}`;
+  const why = reason === '' ? '' : `: ${reason}`;
   if (resource === undefined)
-    return refuse('Forbidden', `forbidden: ${user} cannot ${verb} path ${JSON.stringify(path)}: ${reason}`);
+    return refuse('Forbidden', `forbidden: ${user} cannot ${verb} path ${JSON.stringify(path)}${why}`);
   const { group, plural, subresource, namespace, name } = resource;
   const what = group === '' ? plural : `${plural}.${group}`;
   const part = subresource === undefined ? plural : `${plural}/${subresource}`;
   const where = namespace === undefined ? 'at the cluster scope' : `in the namespace "${namespace}"`;
   return refuse(
     'Forbidden',
-    `${what}${name === undefined ? '' : ` "${name}"`} is forbidden: ${user} cannot ${verb} resource "${part}" in API group "${group}" ${where}: ${reason}`,
+    `${what}${name === undefined ? '' : ` "${name}"`} is forbidden: ${user} cannot ${verb} resource "${part}" in API group "${group}" ${where}${why}`,
     { kind: plural, ...(group === '' ? {} : { group }), ...(name === undefined ? {} : { name }) },
   );
 }

@@ -27,6 +27,23 @@ function envelope(apiVersion: string, kind: string, raw: Buffer): Buffer {
 }
 
 describe('Kubernetes protobuf', () => {
+  it('gives roles and bindings, the core group by its empty name', () => {
+    const rule = [bytesField(1, 'get'), bytesField(2, ''), bytesField(2, 'apps'), bytesField(3, 'pods')];
+    const group = 'rbac.authorization.k8s.io';
+    expect(decodeProtobuf(envelope(`${group}/v1`, 'Role', bytesField(2, Buffer.concat(rule))))).toMatchObject({
+      rules: [{ verbs: ['get'], apiGroups: ['', 'apps'], resources: ['pods'] }],
+    });
+    const subject = Buffer.concat([bytesField(1, 'User'), bytesField(2, group), bytesField(3, 'ann')]);
+    const reference = Buffer.concat([bytesField(1, group), bytesField(2, 'Role'), bytesField(3, 'reader')]);
+    const raw = Buffer.concat([bytesField(2, subject), bytesField(3, reference)]);
+    expect(decodeProtobuf(envelope(`${group}/v1`, 'RoleBinding', raw))).toMatchObject({
+      subjects: [{ kind: 'User', apiGroup: group, name: 'ann' }],
+      roleRef: { apiGroup: group, kind: 'Role', name: 'reader' },
+    });
+    const aggregated = bytesField(3, bytesField(1, 'x'));
+    expect(() => decodeProtobuf(envelope(`${group}/v1`, 'ClusterRole', aggregated))).toThrow(StatusError);
+  });
+
   it('gives the delete options that drain sends', () => {
     const raw = Buffer.concat([
       varintField(1, 30),

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { createApi } from '../../../cloud/api/api.ts';
 import { authorizeMasters } from '../../../cloud/api/authorize-masters.ts';
+import { authorizeRoles } from '../../../cloud/api/authorize-roles.ts';
+import { escalationGuard } from '../../../cloud/api/role-escalation.ts';
 import type { WriteParts } from '../../../cloud/api/write-parts.ts';
 import { Authority, createAuthorityMaterial, type KeyedCertificate } from '../../../cloud/identity/authority.ts';
 import { kubeconfig } from '../../../cloud/identity/kubeconfig.ts';
@@ -42,10 +44,14 @@ export interface Asked {
   headers?: Record<string, string>;
   /** Without a client certificate. */
   anonymous?: boolean;
+  /** With the certificate of this user (`admitUser`) instead of the administrator's. */
+  as?: string;
 }
 
 export interface TestServerOptions {
   authorize?: Authorize;
+  /** Roles say who may, as at a hub. */
+  roles?: boolean;
   readOnly?: boolean;
   bounds?: WriteParts['bounds'];
   /** Entries that the store's change log keeps. */
@@ -64,6 +70,7 @@ export class TestServer {
   #api: Api;
   readonly #authority: Authority;
   readonly #administrator: KeyedCertificate;
+  readonly #users = new Map<string, KeyedCertificate>();
   #answering = 0;
   #folder: string | undefined;
 
@@ -79,10 +86,12 @@ export class TestServer {
     this.#administrator = administrator;
     const { logEntriesMax } = options;
     this.store = new MemoryStore(env, logEntriesMax === undefined ? {} : { logEntriesMax });
+    const authorize = options.roles ? authorizeRoles(this.store) : (options.authorize ?? authorizeMasters);
     this.#parts = {
       store: this.store,
       kinds: { kinds, kindByPlural, schemas, unknownFields, structuralFaults },
-      authorize: options.authorize ?? authorizeMasters,
+      authorize,
+      ...(options.roles ? { guard: escalationGuard(this.store, authorize) } : {}),
       audit: (record) => this.audited.push(record),
       version: testVersion,
       bounds: options.bounds ?? {},
@@ -121,6 +130,11 @@ export class TestServer {
     return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** Gives `name` a certificate, so that it can be asked `as` them; `memberOf` are its groups. */
+  async admitUser(name: string, memberOf: readonly string[] = []): Promise<void> {
+    this.#users.set(name, await this.#authority.issueUser(name, memberOf));
+  }
+
   /** The text of an administrator's kubeconfig. */
   get kubeconfig(): string {
     const { certificatePem } = this.#authority;
@@ -151,7 +165,9 @@ export class TestServer {
   }
 
   /** One request; resolves when the headers are there. The caller destroys the response when it is a watch. */
-  open(method: string, path: string, { body, headers = {}, anonymous = false }: Asked = {}): Promise<IncomingMessage> {
+  open(method: string, path: string, asked: Asked = {}): Promise<IncomingMessage> {
+    const { body, headers = {}, anonymous = false, as } = asked;
+    const shown = as === undefined ? this.#administrator : this.#users.get(as)!;
     const bytes = body === undefined || Buffer.isBuffer(body) || typeof body === 'string' ? body : JSON.stringify(body);
     return new Promise((resolve, reject) => {
       const sent = httpsRequest(
@@ -160,7 +176,7 @@ export class TestServer {
           method,
           agent: false,
           ca: this.#authority.certificatePem,
-          ...(anonymous ? {} : { cert: this.#administrator.certificatePem, key: this.#administrator.keyPem }),
+          ...(anonymous ? {} : { cert: shown.certificatePem, key: shown.keyPem }),
           headers: {
             // Node sends no length with a DELETE by itself.
             ...(bytes === undefined
