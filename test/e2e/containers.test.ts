@@ -63,8 +63,8 @@ test.runIf(missing === undefined)(
     expect(before.podIP).toBe(status!.podIP);
     const node = await hub.get<Node>('/api/v1/nodes/box');
     expect(node.status?.runtimeHandlers).toEqual([{ name: 'host' }, { name: 'js' }, { name: 'oci' }]);
-    const { stdout } = await house.tryRuntime('ctl', 'logs', 'contained', '--data-dir', dataDir);
-    expect(stdout).toBe('up\ncontained\n');
+    const printed = async () => (await house.tryRuntime('ctl', 'logs', 'contained', '--data-dir', dataDir)).stdout;
+    await house.waitFor('the container to print its name', async () => (await printed()) === 'up\ncontained\n');
 
     await house.terminals.get('box')!.child.kill('SIGKILL');
     await house.startRuntime('box', ...network);
@@ -72,7 +72,7 @@ test.runIf(missing === undefined)(
       const { stdout: pods } = await house.tryRuntime('ctl', 'pods', '--data-dir', dataDir);
       return /contained.*Running/.test(pods);
     });
-    expect((await house.tryRuntime('ctl', 'logs', 'contained', '--data-dir', dataDir)).stdout).toBe('up\ncontained\n');
+    expect(await printed()).toBe('up\ncontained\n');
     expect(await networkOf(dataDir, metadata.uid!)).toEqual(before);
 
     await hub.remove(`${paths.pods}/contained`);

@@ -26,6 +26,9 @@ beforeAll(async () => {
   await pushProgram(house, 'app:1');
   for (const name of ['gate', 'lamp']) await create(client, paths.pods, pod(name, { image: 'app:1' }));
   for (const name of ['gate', 'lamp']) await runningPods(house, client, name, 1);
+  // A pod runs from the moment of its exec: what it prints comes later, on a busy machine much later.
+  for (const name of ['gate', 'lamp'])
+    await house.waitFor(`the first line of ${name}`, async () => (await ctl('logs', name)).stdout === 'up\n');
   await house.hub!.kill('SIGKILL');
 }, 120_000);
 
