@@ -47,6 +47,7 @@ export function deletionFrom(given: unknown, query: URLSearchParams): Deletion {
   return {
     dryRun: options.dryRun === true,
     run: async (parts, kind, namespace, name) => {
+      await parts.guardDeletion?.(kind, namespace, name);
       if (orphan && !options.dryRun) await orphanDependents(parts, kind, namespace, name);
       return parts.store.delete(kind, namespace, name, options);
     },

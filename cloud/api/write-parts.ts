@@ -25,6 +25,8 @@ export interface WriteParts extends Omit<ApiParts<Kind>, 'beyondReading' | 'open
   complete?(object: KubeObject, write: Completion): Promise<KubeObject>;
   /** Refuses, with a `StatusError`, what its writer may not write although the kind allows it. After all checks. */
   guard?(object: KubeObject, write: Completion): Promise<void>;
+  /** Refuses, with a `StatusError`, that an object goes which others still need. */
+  guardDeletion?(kind: Kind, namespace: string | undefined, name: string): Promise<void>;
 }
 
 export interface Completion {

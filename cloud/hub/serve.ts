@@ -13,6 +13,7 @@ import { programVersion } from '../../protocol/program-version.ts';
 import type { AuditRecord } from '../../protocol/resources/api/parts.ts';
 import { createApi } from '../api/api.ts';
 import { authorizeRoles } from '../api/authorize-roles.ts';
+import { nodePoolAdmission } from '../api/node-pool-admission.ts';
 import { escalationGuard } from '../api/role-escalation.ts';
 import type { Authority } from '../identity/authority.ts';
 import { administratorCertificate, openAuthority, serverCertificate } from '../identity/authority-files.ts';
@@ -212,14 +213,20 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
   parts.suspicions.hear = (node, evidence) => desk.identities.suspect(node, evidence);
   const admitAction = actionAdmission(env.clock, store, (node) => hub.state.epochs.get(node));
   const authorize = authorizeRoles(store);
+  const escalation = escalationGuard(store, authorize);
+  const pools = nodePoolAdmission(store);
   const api = createApi(env, {
     store,
     kinds: servedKinds,
     authorize,
-    guard: escalationGuard(store, authorize),
+    guard: async (object, write) => {
+      await escalation(object, write);
+      await pools.guard(object, write);
+    },
+    guardDeletion: pools.guardDeletion,
     audit,
     version: versionInfo,
-    complete: (object, write) => admitAction(signed(object, write), write),
+    complete: async (object, write) => admitAction(signed(await pools.complete(object, write), write), write),
   });
   handle('/stile/v1/', imageEndpoints(env, images));
   listener.handle('/stile/v1/', eventEndpoint(env.clock, hub));
