@@ -8,7 +8,7 @@ import { rewrite } from './write.ts';
 import type { WriteCall, WriteParts } from './write-parts.ts';
 
 /** Kinds whose `spec.replicas` and `spec.selector` mean what a Scale says, by schema. */
-const scalable: ReadonlySet<string> = new Set(['io.k8s.api.apps.v1.Deployment']);
+const scalable: ReadonlySet<string> = new Set(['io.k8s.api.apps.v1.Deployment', 'io.k8s.api.apps.v1.StatefulSet']);
 
 export function isScalable(kind: { schema: string }): boolean {
   return scalable.has(kind.schema);

@@ -25,7 +25,7 @@ export async function createObject(env: Env, parts: WriteParts, call: WriteCall)
   const { name } = object.metadata;
   if (name !== undefined) call.facts.name = name;
   await requireNamespace(parts, call, name);
-  const warnings = checkFields(parts.kinds, call, object);
+  const warnings = [...checkFields(parts.kinds, call, object), ...(kind.advice === undefined ? [] : [kind.advice])];
   const write = { kind, previous: undefined, identity: call.identity };
   const completed = (await parts.complete?.(object, write)) ?? object;
   const admitted = admit(parts.kinds, kind, completed, undefined);

@@ -6,11 +6,8 @@
  * Beyond it: the combination is validated, not each tweak alone, and what we find the Deployment by and what keeps
  * its pods in the pool is put back after the patches, so that no patch takes it away.
  */
-import jsonPatch from 'fast-json-patch';
 import {
-  type Container,
   type Deployment,
-  type Json,
   keys,
   matchesSelector,
   type NodePool,
@@ -21,6 +18,7 @@ import {
 import type { FieldFault } from '../../protocol/resources/kinds/faults.ts';
 import { frozenCopy } from '../../protocol/resources/store/json-value.ts';
 import { deploymentKind } from '../kinds/registry.ts';
+import { patched, tweaked } from '../kinds/workload-tweaks.ts';
 import { objectHash } from './object-hash.ts';
 
 export type EffectiveDeployment = { deployment: Deployment } | { faults: FieldFault[] };
@@ -51,10 +49,11 @@ function compute(yas: YurtAppSet, pool: Pool): EffectiveDeployment {
     return refused('spec.workload.workloadTemplate.deploymentTemplate.spec', needed);
   }
   const tweaks = tweaksFor(yas, pool);
-  const patched = applyPatches(owned(tweaked(structuredClone(template), tweaks), yas, pool), tweaks, pool);
-  if ('faults' in patched) return patched;
-  if (patched.document.spec?.template?.spec === undefined) return refused('spec', needed);
-  const deployment = deploymentKind.defaults(owned(patched.document, yas, pool)) as Deployment;
+  const own = owned(tweaked(structuredClone(template), tweaks), yas, pool);
+  const result = patched(own, tweaks, pool.metadata.name);
+  if ('faults' in result) return result;
+  if (result.document.spec?.template?.spec === undefined) return refused('spec', needed);
+  const deployment = deploymentKind.defaults(owned(result.document, yas, pool)) as Deployment;
   const faults = [...deploymentKind.validate(deployment, undefined), ...placementFaults(deployment)];
   return faults.length > 0 ? { faults } : { deployment };
 }
@@ -92,55 +91,6 @@ function tweaksFor(yas: YurtAppSet, pool: Pool): WorkloadTweak['tweaks'][] {
 }
 
 type Template = NonNullable<YurtAppSet['spec']['workload']['workloadTemplate']['deploymentTemplate']>;
-
-/** `template` is ours to change. Images of names that no container has are ignored, as OpenYurt does. */
-function tweaked(template: Template, tweaks: readonly WorkloadTweak['tweaks'][]): Template {
-  for (const { replicas, containerImages = [] } of tweaks) {
-    if (replicas !== undefined) template.spec.replicas = replicas;
-    for (const { name, targetImage } of containerImages) {
-      for (const container of containersOf(template)) if (container.name === name) container.image = targetImage;
-    }
-  }
-  return template;
-}
-
-function containersOf({ spec }: Template): Container[] {
-  return [...(spec.template?.spec?.initContainers ?? []), ...(spec.template?.spec?.containers ?? [])];
-}
-
-function applyPatches(
-  document: Deployment,
-  tweaks: readonly WorkloadTweak['tweaks'][],
-  pool: Pool,
-): { document: Deployment } | { faults: FieldFault[] } {
-  const patches = tweaks.flatMap((each) => each.patches ?? []);
-  const operations = patches.map(({ path, operation, value }) =>
-    operation === 'remove'
-      ? { op: operation, path }
-      : { op: operation, path, value: withPoolName(value ?? null, pool.metadata.name) },
-  );
-  try {
-    return { document: jsonPatch.applyPatch(document, operations, true).newDocument };
-  } catch (error) {
-    const at = error as { name?: string; index?: number };
-    const patch = at.index === undefined ? undefined : patches[at.index];
-    const what = patch === undefined ? 'a patch' : `${patch.operation} ${patch.path}`;
-    return refused('spec.workload.workloadTweaks', `${what} cannot be applied: ${at.name ?? String(error)}`);
-  }
-}
-
-/** `{{nodepool-name}}` stands for the pool, wherever in the value it is. */
-function withPoolName(value: Json, poolName: string): Json {
-  if (typeof value === 'string') return value.replaceAll('{{nodepool-name}}', poolName);
-  if (Array.isArray(value)) return value.map((item) => withPoolName(item, poolName));
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => [
-      key.replaceAll('{{nodepool-name}}', poolName),
-      withPoolName(member, poolName),
-    ]),
-  );
-}
 
 /**
  * Puts in whatever identifies the Deployment and keeps its pods in the pool: before the patches, which may name a

@@ -11,6 +11,7 @@ export interface KindRow<T extends KubeObject> extends ResourceRow<T> {
   builtin?: boolean;
   schema: string;
   nameRule?: NameRule;
+  advice?: string;
   defaults?(object: T): T;
   validate?(next: T, previous: T | undefined): FieldFault[];
   settle?(next: T, previous: T | undefined, nowMs: number): T;
@@ -26,6 +27,7 @@ export function defineKind<T extends KubeObject>(row: KindRow<T>): Kind {
     ...defineResource(row),
     builtin: row.builtin ?? true,
     schema: row.schema,
+    advice: row.advice,
     defaults: narrow<KubeObject>(row.defaults, (object) => object),
     validate: (next: KubeObject, previous: KubeObject | undefined) => [
       ...metadataFaults(next, row.namespaced, nameRule),

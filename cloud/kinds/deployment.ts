@@ -1,6 +1,6 @@
 /** Deployment apps/v1. */
-import { type Container, type Deployment, type LabelSelector, matchesSelector } from '../../protocol/kubernetes.ts';
-import { column, wideColumn } from '../../protocol/resources/kinds/columns.ts';
+import type { Deployment } from '../../protocol/kubernetes.ts';
+import { column } from '../../protocol/resources/kinds/columns.ts';
 import {
   atLeast,
   type FieldFault,
@@ -12,12 +12,10 @@ import {
 } from '../../protocol/resources/kinds/faults.ts';
 import { defineKind } from './define-kind.ts';
 import { fill, within } from './fill.ts';
-import { selectorFaults } from './metadata.ts';
-import { podSpecDefaults, podTemplateFaults } from './pod-spec.ts';
+import { podSpecDefaults } from './pod-spec.ts';
+import { amountFaults, containerColumns, isZero, selectedTemplateFaults, selectorColumn } from './workload.ts';
 
 type DeploymentSpec = Deployment['spec'];
-
-const percentage = /^\d{1,9}%$/;
 
 export const deploymentKind = defineKind<Deployment>({
   group: 'apps',
@@ -33,9 +31,8 @@ export const deploymentKind = defineKind<Deployment>({
     column<Deployment>('Ready', (one) => `${one.status?.readyReplicas ?? 0}/${one.spec.replicas ?? 1}`),
     column<Deployment>('Up-to-date', (one) => Number(one.status?.updatedReplicas ?? 0), { type: 'integer' }),
     column<Deployment>('Available', (one) => Number(one.status?.availableReplicas ?? 0), { type: 'integer' }),
-    wideColumn<Deployment>('Containers', (one) => containersOf(one, (container) => container.name)),
-    wideColumn<Deployment>('Images', (one) => containersOf(one, (container) => container.image)),
-    wideColumn<Deployment>('Selector', (one) => selectorText(one.spec.selector)),
+    ...containerColumns,
+    selectorColumn,
   ],
   defaults: (deployment) => within(deployment, 'spec', deploymentSpecDefaults),
   validate: (next, previous) =>
@@ -67,25 +64,14 @@ export function deploymentSpecDefaults(spec: DeploymentSpec): DeploymentSpec {
 
 /** Faults of a Deployment's spec at `field`; also for each variant that a YurtAppSet makes. */
 export function deploymentSpecFaults(spec: DeploymentSpec, field: string): FieldFault[] {
-  const faults = [
+  return [
     ...atLeast(`${field}.replicas`, spec.replicas, 0),
     ...atLeast(`${field}.minReadySeconds`, spec.minReadySeconds, 0),
     ...atLeast(`${field}.revisionHistoryLimit`, spec.revisionHistoryLimit, 0),
     ...atLeast(`${field}.progressDeadlineSeconds`, spec.progressDeadlineSeconds, 1),
     ...strategyFaults(spec, `${field}.strategy`),
-    ...(spec.template ? podTemplateFaults(spec.template, `${field}.template`) : [required(`${field}.template`)]),
+    ...selectedTemplateFaults(spec, field, 'Deployment'),
   ];
-  const { selector } = spec;
-  if (!selector) return [...faults, required(`${field}.selector`)];
-  faults.push(...selectorFaults(selector, `${field}.selector`));
-  if (Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions ?? []).length === 0)
-    faults.push(invalid(`${field}.selector`, selector, 'empty selector is invalid for deployment'));
-  const labels = spec.template?.metadata?.labels;
-  if (spec.template && !matchesSelector(selector, labels))
-    faults.push(
-      invalid(`${field}.template.metadata.labels`, labels ?? {}, '`selector` does not match template `labels`'),
-    );
-  return faults;
 }
 
 function strategyFaults(spec: DeploymentSpec, field: string): FieldFault[] {
@@ -94,34 +80,9 @@ function strategyFaults(spec: DeploymentSpec, field: string): FieldFault[] {
   if (!rollingUpdate) return faults;
   if (type === 'Recreate')
     return [...faults, forbidden(`${field}.rollingUpdate`, 'may not be specified when strategy `type` is `Recreate`')];
-  for (const member of ['maxUnavailable', 'maxSurge'] as const) {
-    const value = rollingUpdate[member];
-    if (
-      typeof value === 'string'
-        ? !percentage.test(value)
-        : value !== undefined && (!Number.isInteger(value) || value < 0)
-    )
-      faults.push(invalid(`${field}.rollingUpdate.${member}`, value, 'must be an integer or a percentage, e.g. 25%'));
-  }
+  for (const member of ['maxUnavailable', 'maxSurge'] as const)
+    faults.push(...amountFaults(`${field}.rollingUpdate.${member}`, rollingUpdate[member]));
   if (isZero(rollingUpdate.maxUnavailable) && isZero(rollingUpdate.maxSurge))
     faults.push(invalid(`${field}.rollingUpdate.maxUnavailable`, 0, 'may not be 0 when `maxSurge` is 0'));
   return faults;
-}
-
-function isZero(amount: number | string | undefined): boolean {
-  return amount !== undefined && Number.parseInt(String(amount), 10) === 0;
-}
-
-function containersOf(deployment: Deployment, member: (container: Container) => string | undefined): string {
-  return deployment.spec.template.spec.containers.map(member).join(',');
-}
-
-/** A selector in the words of `kubectl -l`. */
-export function selectorText(selector: LabelSelector | undefined): string {
-  const terms = Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
-  for (const { key, operator, values } of selector?.matchExpressions ?? [])
-    if (operator === 'Exists') terms.push(key);
-    else if (operator === 'DoesNotExist') terms.push(`!${key}`);
-    else terms.push(`${key} ${operator.toLowerCase()} (${(values ?? []).join(',')})`);
-  return terms.join(',');
 }

@@ -32,12 +32,16 @@ const roots: Record<string, { group: string; version: string; kind: string } | u
   V1RoleBinding: { group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'RoleBinding' },
   V1ClusterRole: { group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'ClusterRole' },
   V1ClusterRoleBinding: { group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'ClusterRoleBinding' },
-  // No kind here, but a YurtAppSet may hold its spec.
-  V1StatefulSetSpec: undefined,
+  V1StatefulSet: { group: 'apps', version: 'v1', kind: 'StatefulSet' },
+  V1DaemonSet: { group: 'apps', version: 'v1', kind: 'DaemonSet' },
+  V1Service: { group: '', version: 'v1', kind: 'Service' },
+  V1ServiceAccount: { group: '', version: 'v1', kind: 'ServiceAccount' },
+  V1EndpointSlice: { group: 'discovery.k8s.io', version: 'v1', kind: 'EndpointSlice' },
+  V1RuntimeClass: { group: 'node.k8s.io', version: 'v1', kind: 'RuntimeClass' },
 };
 
 /** Amounts, which the models do not tell from text. */
-const quantityMaps = /^(limits|requests|capacity|allocatable|allocatedResources|overhead)$/;
+const quantityMaps = /^(limits|requests|capacity|allocatable|allocatedResources|overhead|podFixed)$/;
 const quantityTexts = /^(sizeLimit|divisor)$/;
 
 /** Lists that merge by a key, by their name; a model's name before the dot where the name alone is not enough. */
@@ -56,6 +60,8 @@ const mergeKeys: Record<string, string> = {
   'V1Container.ports': 'containerPort',
   'V1EphemeralContainer.ports': 'containerPort',
   'V1PodSpec.resourceClaims': 'name',
+  'V1ServiceAccount.secrets': 'name',
+  'V1ServiceSpec.ports': 'port',
   schedulingGates: 'name',
   topologySpreadConstraints: 'topologyKey',
   volumeDevices: 'devicePath',
@@ -66,7 +72,13 @@ const mergedSets = new Set(['finalizers', 'podCIDRs']);
 /** Where one of several alternatives is chosen, a patch keeps only the keys that it names. */
 const retainKeys = new Set(['volumes', 'V1PodSpec.resourceClaims', 'V1DeploymentSpec.strategy']);
 
-const metaModels = /^(ObjectMeta|ManagedFieldsEntry|OwnerReference|LabelSelector|LabelSelectorRequirement)$/;
+const metaModels = /^(ObjectMeta|ManagedFieldsEntry|OwnerReference|LabelSelector|LabelSelectorRequirement|Condition)$/;
+
+const discoveryModels = /^(EndpointSlice|Endpoint|EndpointConditions|EndpointHints|EndpointPort|ForNode|ForZone)$/;
+const nodeModels = /^(RuntimeClass|Overhead|Scheduling)$/;
+
+/** Members that the declarations ask for, but that a server lets be absent. */
+const optional = new Set(['V1EndpointSlice.endpoints']);
 
 const roleModels = /^((Cluster)?Role(Binding)?|PolicyRule|RoleRef|Subject|AggregationRule)$/;
 
@@ -96,7 +108,7 @@ function visit(model: string, found: Map<string, Schema>): void {
   found.set(key, {});
   const required = requiredMembers(model);
   const properties = attributesOf(model).map((attribute) => {
-    for (const reference of attribute.type.match(/\b(?:Core|Rbac)?V1\w+/g) ?? [])
+    for (const reference of attribute.type.match(/\b(?:Core|Rbac|Discovery)?V1\w+/g) ?? [])
       if (reference !== 'V1MicroTime') visit(reference, found);
     return [attribute.baseName, memberSchema(model, attribute)] as const;
   });
@@ -149,10 +161,12 @@ function typeSchema(type: string, format: string): Schema {
 
 /** `V1PodSpec` to `io.k8s.api.core.v1.PodSpec`. */
 function keyOf(model: string): string {
-  const name = model.replace(/^(Core|Rbac)?V1/, '');
+  const name = model.replace(/^(Core|Rbac|Discovery)?V1/, '');
   if (metaModels.test(name)) return `io.k8s.apimachinery.pkg.apis.meta.v1.${name}`;
-  if (/^(RollingUpdate)?(Deployment|StatefulSet)/.test(name)) return `io.k8s.api.apps.v1.${name}`;
+  if (/^(RollingUpdate)?(Deployment|StatefulSet|DaemonSet)/.test(name)) return `io.k8s.api.apps.v1.${name}`;
   if (roleModels.test(name)) return `io.k8s.api.rbac.v1.${name}`;
+  if (discoveryModels.test(name)) return `io.k8s.api.discovery.v1.${name}`;
+  if (nodeModels.test(name)) return `io.k8s.api.node.v1.${name}`;
   if (name.startsWith('Lease')) return `io.k8s.api.coordination.v1.${name}`;
   return `io.k8s.api.core.v1.${name}`;
 }
@@ -168,7 +182,9 @@ function attributesOf(model: string): Attribute[] {
 function requiredMembers(model: string): string[] {
   const library = dirname(fileURLToPath(import.meta.resolve('@kubernetes/client-node')));
   const declaration = readFileSync(join(library, 'gen', 'models', `${model}.d.ts`), 'utf8');
-  return [...declaration.matchAll(/^ {4}'(\w+)': /gm)].map((match) => match[1]!);
+  return [...declaration.matchAll(/^ {4}'(\w+)': /gm)]
+    .map((match) => match[1]!)
+    .filter((member) => !optional.has(`${model}.${member}`));
 }
 
 if (import.meta.main) writeFileSync(new URL('schemas.gen.ts', import.meta.url), generateSchemas());

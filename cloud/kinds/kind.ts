@@ -8,6 +8,8 @@ export interface Kind extends ResourceKind {
   builtin: boolean;
   /** Key of its schema in the OpenAPI components, e.g. `io.k8s.api.core.v1.Pod`. */
   schema: string;
+  /** One sentence that whoever creates an object of the kind is told, when it may expect more than it gets. */
+  advice: string | undefined;
   /** Fills in what the user left out; returns a new object or the same. Pure. */
   defaults(object: KubeObject): KubeObject;
   /** All faults of a new object, or of `next` replacing `previous`. Pure. Empty means accepted. */

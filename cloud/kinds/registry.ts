@@ -3,6 +3,7 @@ import { AppError } from '../../protocol/errors.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
 import { apiVersionOf } from '../../protocol/resources/kinds/resource-kind.ts';
 import { configMapKind, secretKind } from './config.ts';
+import { daemonSetKind } from './daemon-set.ts';
 import { deploymentKind } from './deployment.ts';
 import { deviceKind, deviceProfileKind } from './device.ts';
 import { eventKind } from './event.ts';
@@ -14,6 +15,7 @@ import { nodePoolKind } from './node-pool.ts';
 import { podKind } from './pod.ts';
 import { clusterRoleKind, roleKind } from './role.ts';
 import { clusterRoleBindingKind, roleBindingKind } from './role-binding.ts';
+import { statefulSetKind } from './stateful-set.ts';
 import { actionKind, twinKind } from './twin.ts';
 import { yurtAppSetKind } from './yurt-app-set.ts';
 
@@ -22,6 +24,7 @@ export {
   clusterRoleBindingKind,
   clusterRoleKind,
   configMapKind,
+  daemonSetKind,
   deploymentKind,
   deviceKind,
   deviceProfileKind,
@@ -34,6 +37,7 @@ export {
   roleBindingKind,
   roleKind,
   secretKind,
+  statefulSetKind,
   twinKind,
   yurtAppSetKind,
 };
@@ -47,6 +51,8 @@ export const kinds: readonly Kind[] = Object.freeze([
   eventKind,
   leaseKind,
   deploymentKind,
+  statefulSetKind,
+  daemonSetKind,
   nodePoolKind,
   yurtAppSetKind,
   deviceKind,

@@ -499,8 +499,8 @@ describe('YurtAppSet', () => {
 
   test('a patch may remove without a value and add null', () => {
     const patches = [
-      { path: '/spec/x', operation: 'remove' },
       { path: '/spec/x', operation: 'add', value: null },
+      { path: '/spec/x', operation: 'remove' },
     ];
     const set = withWorkload((given) => Object.assign(given.workloadTweaks![0]!.tweaks, { patches }));
     expect(faults(yurtAppSetKind, set)).toEqual([]);
