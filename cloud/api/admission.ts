@@ -46,7 +46,8 @@ export function addressed({ kind, path }: Pick<WriteCall, 'kind' | 'path'>, body
   for (const member of ['name', 'namespace', 'generateName', 'resourceVersion', 'uid'] as const)
     if (metadata[member] !== undefined && typeof metadata[member] !== 'string')
       throw badRequest(`metadata.${member} must be a string`);
-  metadata.managedFields = undefined;
+  if (metadata.managedFields !== undefined && !Array.isArray(metadata.managedFields))
+    throw badRequest('metadata.managedFields must be a list');
   if (path.namespace !== undefined) {
     metadata.namespace ||= path.namespace;
     if (metadata.namespace !== path.namespace)
@@ -64,7 +65,8 @@ export function addressed({ kind, path }: Pick<WriteCall, 'kind' | 'path'>, body
 export function forCreate(kind: Kind, object: KubeObject): KubeObject {
   if (object.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
   const metadata = { ...object.metadata };
-  for (const member of [...serverMetadata, 'resourceVersion'] as const)
+  // Who owns the fields of a new object is not for its writer to say.
+  for (const member of [...serverMetadata, 'resourceVersion', 'managedFields'] as const)
     delete (metadata as Record<string, unknown>)[member];
   const created: KubeObject = { ...object, metadata };
   if (kind.status && !statusOnCreate.has(kind.schema)) delete created.status;

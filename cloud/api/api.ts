@@ -39,8 +39,8 @@ function writing(parts: WriteParts): BeyondReading<Kind> {
       },
       scale: {
         get: (_env, _read, call) => getScale(parts, call),
-        update: (_env, _read, call) => replaceScale(parts, call),
-        patch: (_env, _read, call) => patchScale(parts, call),
+        update: (env, _read, call) => replaceScale(env, parts, call),
+        patch: (env, _read, call) => patchScale(env, parts, call),
       },
       binding: { create: (env, _read, call) => bindPod(env, parts, call) },
       eviction: { create: (_env, _read, call) => evictPod(parts, call) },

@@ -7,6 +7,7 @@ import type { OpenApiDocument } from '../../protocol/resources/api/parts.ts';
 import { versionPath } from '../../protocol/resources/api/route.ts';
 import { apiVersionOf } from '../../protocol/resources/kinds/resource-kind.ts';
 import type { Kind } from '../kinds/kind.ts';
+import { applyMediaType } from './patch.ts';
 import type { WrittenKinds } from './write-parts.ts';
 
 interface Parameter {
@@ -85,7 +86,7 @@ function operation(
 }
 
 function patchMediaTypes(kind: Kind): string[] {
-  const common = ['application/json-patch+json', 'application/merge-patch+json'];
+  const common = [applyMediaType, 'application/json-patch+json', 'application/merge-patch+json'];
   // kubectl computes a strategic patch from the schema's merge keys when this is named; its own types know them too.
   return kind.builtin ? [...common, 'application/strategic-merge-patch+json'] : common;
 }
@@ -106,7 +107,7 @@ function parameter(
 }
 
 const dryRun = parameter('dryRun', 'query', 'string', 'All: check everything and keep nothing.');
-const force = parameter('force', 'query', 'boolean', 'Only for apply patches, which this server does not take.');
+const force = parameter('force', 'query', 'boolean', 'Takes fields from other managers. Only for apply patches.');
 const writeParameters: readonly Parameter[] = [
   dryRun,
   parameter('fieldManager', 'query', 'string', 'The name of the writing program; not kept.'),

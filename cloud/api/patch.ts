@@ -1,4 +1,4 @@
-/** The four patch formats by their media type, applied to one object. Pure. */
+/** The patch formats but apply by their media type, applied to one object. Pure. */
 import jsonPatch, { type Operation } from 'fast-json-patch';
 import type { Json, KubeObject } from '../../protocol/kubernetes.ts';
 import { mergePatch, mergePatchMediaType } from '../../protocol/merge-patch.ts';
@@ -9,7 +9,7 @@ import { strategicMergePatch, strategicMergePatchMediaType } from './strategic-m
 import { writeBounds } from './write-bounds.ts';
 
 const jsonPatchMediaType = 'application/json-patch+json';
-const applyMediaTypes: ReadonlySet<string> = new Set(['application/apply-patch+yaml', 'application/apply-patch+cbor']);
+export const applyMediaType = 'application/apply-patch+yaml';
 
 export type Patch = (object: Record<string, unknown>) => Record<string, unknown>;
 
@@ -30,12 +30,12 @@ export function patchOf(body: Buffer, contentType: string | undefined, builtin: 
     requireObject(patch, 'a strategic merge patch');
     return (object) => strategicMergePatch(object as Json, patch) as unknown as KubeObject;
   }
-  if (applyMediaTypes.has(mediaType))
-    throw refuse(
-      'UnsupportedMediaType',
-      'this server keeps no field managers, so it has no server-side apply: use client-side apply (kubectl apply without --server-side)',
-    );
-  const supported = [jsonPatchMediaType, mergePatchMediaType, ...(builtin ? [strategicMergePatchMediaType] : [])];
+  const supported = [
+    jsonPatchMediaType,
+    mergePatchMediaType,
+    ...(builtin ? [strategicMergePatchMediaType] : []),
+    applyMediaType,
+  ];
   throw refuse(
     'UnsupportedMediaType',
     `the body of the request was in an unknown format - accepted media types include: ${supported.join(', ')}`,

@@ -20,7 +20,7 @@ export async function bindPod(env: Env, parts: WriteParts, call: WriteCall): Pro
     throw badRequest('the target of a binding must be a Node with a name');
   const nodeName = target.name;
   const annotations = ((binding.metadata ?? {}) as Partial<KubeObject['metadata']>).annotations;
-  await rewrite(parts, call, (object) => {
+  const bind = (object: KubeObject) => {
     const pod = object as Pod;
     const bound = pod.spec.nodeName;
     if (bound) throw conflict({ kind, name: path.name! }, `pod ${path.name} is already assigned to node "${bound}"`);
@@ -32,7 +32,8 @@ export async function bindPod(env: Env, parts: WriteParts, call: WriteCall): Pro
       },
       spec: { ...pod.spec, nodeName },
     };
-  });
+  };
+  await rewrite(env, parts, call, { to: bind });
   if (!isDryRun(call.query.getAll('dryRun'))) await markScheduled(env, parts, call);
   return json(201, success({}, undefined, 201));
 }
@@ -56,11 +57,12 @@ async function markScheduled(env: Env, parts: WriteParts, call: WriteCall): Prom
     status: 'True',
     lastTransitionTime: `${new Date(env.clock.now()).toISOString().slice(0, 19)}Z`,
   };
-  await rewrite(parts, { ...call, path: { ...call.path, subresource: 'status' } }, (object) => {
+  const mark = (object: KubeObject) => {
     const pod = object as Pod;
     const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== scheduled.type);
     return { ...pod, status: { phase: 'Pending', ...pod.status, conditions: [...others, scheduled] } };
-  });
+  };
+  await rewrite(env, parts, { ...call, path: { ...call.path, subresource: 'status' } }, { to: mark });
 }
 
 function requireKind(body: { apiVersion: string; kind: string }, apiVersion: string, kind: string): void {

@@ -1,4 +1,5 @@
 /** `/scale`: the number of replicas as an autoscaling/v1 Scale, whatever the kind calls it. */
+import type { Env } from '../../protocol/env.ts';
 import type { Deployment, KubeObject, LabelSelector } from '../../protocol/kubernetes.ts';
 import { type Answer, json } from '../../protocol/resources/api/parts.ts';
 import { badRequest, invalid, notFound } from '../../protocol/resources/api/status.ts';
@@ -20,16 +21,16 @@ export async function getScale(parts: WriteParts, call: WriteCall): Promise<Answ
   return json(200, scaleOf(object));
 }
 
-export async function replaceScale(parts: WriteParts, call: WriteCall): Promise<Answer> {
+export async function replaceScale(env: Env, parts: WriteParts, call: WriteCall): Promise<Answer> {
   const scale = asTypedObject(decodeBody(await call.body(), call.contentType));
   if (scale.kind !== 'Scale') throw badRequest(`the body must be a Scale, not ${JSON.stringify(scale.kind)}`);
-  const { written } = await rewrite(parts, call, (object) => scaled(call, object, scale));
+  const { written } = await rewrite(env, parts, call, { to: (object) => scaled(call, object, scale) });
   return json(200, scaleOf(written));
 }
 
-export async function patchScale(parts: WriteParts, call: WriteCall): Promise<Answer> {
+export async function patchScale(env: Env, parts: WriteParts, call: WriteCall): Promise<Answer> {
   const patch = patchOf(await call.body(), call.contentType, true);
-  const { written } = await rewrite(parts, call, (object) => scaled(call, object, patch(scaleOf(object))));
+  const { written } = await rewrite(env, parts, call, { to: (object) => scaled(call, object, patch(scaleOf(object))) });
   return json(200, scaleOf(written));
 }
 

@@ -26,10 +26,16 @@ export function yamlText(value: unknown): string {
   return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1' });
 }
 
-/** One object as it is, several as a `List`. */
+/** One object, several as a `List`; without who owns which field, as kubectl. */
 export function documentText(output: 'json' | 'yaml', objects: readonly KubeObject[], single: boolean): string {
-  const document = documentOf(objects, single);
+  const document = documentOf(objects.map(withoutOwners), single);
   return output === 'json' ? jsonText(document) : yamlText(document);
+}
+
+function withoutOwners(object: KubeObject): KubeObject {
+  if (object.metadata?.managedFields === undefined) return object;
+  const { managedFields: _managedFields, ...metadata } = object.metadata;
+  return { ...object, metadata };
 }
 
 export function documentOf(objects: readonly KubeObject[], single: boolean): unknown {

@@ -15,6 +15,10 @@ export interface Schema {
   /** What kubectl must know to merge lists: `merge`, `replace`, `retainKeys`. */
   'x-kubernetes-patch-strategy'?: string;
   'x-kubernetes-patch-merge-key'?: string;
+  /** What server-side apply must know: `map`, `set`, `atomic`; for a map the members that tell its items apart. */
+  'x-kubernetes-list-type'?: string;
+  'x-kubernetes-list-map-keys'?: readonly string[];
+  'x-kubernetes-map-type'?: string;
   'x-kubernetes-group-version-kind'?: readonly { group: string; version: string; kind: string }[];
 }
 

@@ -114,10 +114,13 @@ function written(
   kind: Kind,
   current: KubeObject,
   next: KubeObject,
-  { subresource, whole }: UpdateOptions,
+  { subresource, whole, managedFields }: UpdateOptions,
   nowMs: number,
 ): KubeObject {
-  if (subresource === 'status') return withStatusOf(current, next);
+  if (subresource === 'status') {
+    const object = withStatusOf(current, next);
+    return managedFields === undefined ? object : { ...object, metadata: { ...object.metadata, managedFields } };
+  }
   const object = replaced(kind, current, next);
   return whole === true ? withStatusOf(object, next) : kind.settle(object, current, nowMs);
 }

@@ -20,6 +20,8 @@ export interface UpdateOptions extends WriteOptions {
   subresource?: 'status';
   /** The status too, and as it is: for the one part of the hub that owns all of an object. */
   whole?: boolean;
+  /** Written besides the status, which leaves the rest of the metadata alone. */
+  managedFields?: unknown[];
 }
 
 export interface DeleteOptions extends WriteOptions {

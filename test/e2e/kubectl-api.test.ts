@@ -166,14 +166,38 @@ describe.skipIf('missing' in binary)('kubectl', { timeout: 60_000 }, () => {
     const noNamespace = await kubectl('apply -n nowhere -f -', pod.replace('  namespace: default\n', ''));
     expect(noNamespace.stderr).toContain('namespaces "nowhere" not found');
     expect((await kubectl('get pod nobody')).stderr).toContain('pods "nobody" not found');
-    const apply = await kubectl('apply --server-side -f -', deployment('web:3'));
-    expect(apply.stderr).toContain('client-side apply');
+  });
+
+  it('applies at the server: owners, a conflict with its advice, and force', async () => {
+    const config = (value: string) =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: owned}\ndata: {mode: ${value}}\n`;
+    const serverSide = 'apply --server-side -f -';
+    expect(await ok(serverSide, config('free'))).toBe('configmap/owned serverside-applied');
+    const refused = await kubectl(`${serverSide} --field-manager=other`, config('paid'));
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
+    expect(refused.stderr).toContain('Apply failed with 1 conflict: conflict with "kubectl": .data.mode');
+    expect(refused.stderr).toContain('--force-conflicts');
+    const forced = await ok(`${serverSide} --field-manager=other --force-conflicts`, config('paid'));
+    expect(forced).toBe('configmap/owned serverside-applied');
+    const owners = '{range .metadata.managedFields[*]}{.manager} {.operation}{"\\n"}{end}';
+    expect(await ok(['get', 'cm', 'owned', '--show-managed-fields', '-o', `jsonpath=${owners}`])).toBe('other Apply');
+    expect(await ok('get cm owned -o yaml')).not.toContain('managedFields');
+  });
+
+  it('goes over from client-side to server-side apply, and the fields go with it', async () => {
+    const config = (more: string) =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: moved}\ndata: {a: "1"${more}}\n`;
+    await ok('apply -f -', config(', b: "2"'));
+    expect(await ok('apply --server-side -f -', config(', b: "2"'))).toBe('configmap/moved serverside-applied');
+    // It has taken over what it applied before, so that it can take it away.
+    expect(await ok('apply --server-side -f -', config(''))).toBe('configmap/moved serverside-applied');
+    expect(await ok(['get', 'cm', 'moved', '-o', 'jsonpath={.data}'])).toBe('{"a":"1"}');
   });
 
   it('lists in chunks', async () => {
     for (const index of [1, 2, 3, 4, 5]) await ok(`create configmap chunk-${index} --from-literal=a=b`);
-    const names = await ok('get cm --chunk-size=2 -o name');
-    expect(names.split('\n')).toHaveLength(5);
+    const names = (await ok('get cm --chunk-size=2 -o name')).match(/chunk-\d$/gm);
+    expect(names).toHaveLength(5);
     expect(await ok('get cm --chunk-size=2')).toMatch(/chunk-1 [\s\S]*chunk-5 /);
   });
 

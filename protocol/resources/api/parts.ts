@@ -125,6 +125,8 @@ export interface Call<K extends ResourceKind = ResourceKind> {
   view: View;
   identity: Identity | undefined;
   contentType: string | undefined;
+  /** The program, as it calls itself; empty when it does not. */
+  userAgent: string;
   /** Aborts when the client went away, the time is over or the API stops. */
   signal: AbortSignal;
   /** The body's bytes; read once, bounded. */

@@ -188,6 +188,7 @@ class RestApi<K extends ResourceKind> implements Api {
       view,
       identity,
       contentType,
+      userAgent: request.headers['user-agent'] ?? '',
       signal: exchange.signal,
       body,
       facts: { dryRun: query.has('dryRun') },

@@ -37,9 +37,9 @@ describe('a patch', () => {
     await server.ask('POST', pools, { body: pool('p') });
     const strategic = await patch(`${pools}/p`, 'strategic-merge-patch+json', {});
     expect(strategic.body).toMatchObject({ code: 415, reason: 'UnsupportedMediaType' });
-    const apply = await patch(`${pools}/p?fieldManager=t`, 'apply-patch+yaml', pool('p'));
-    expect(apply.body).toMatchObject({ code: 415 });
-    expect(apply.body.message).toContain('client-side apply');
+    const binary = await patch(`${pools}/p?fieldManager=t`, 'apply-patch+cbor', pool('p'));
+    expect(binary.body).toMatchObject({ code: 415 });
+    expect(binary.body.message).toContain('application/apply-patch+yaml');
   });
 
   it('that does not fit or cannot be read says so', async () => {

@@ -5,7 +5,7 @@ import { describeObject } from '../../../cloud/cli/description.ts';
 import { parseDuration } from '../../../cloud/cli/duration.ts';
 import { parseManifests } from '../../../cloud/cli/manifest.ts';
 import { outlineLines, outlineOf } from '../../../cloud/cli/outline.ts';
-import { headOf, rowsOf, yamlText } from '../../../cloud/cli/print.ts';
+import { documentText, headOf, rowsOf, yamlText } from '../../../cloud/cli/print.ts';
 import { type Resource, resolveKind, resolveKinds } from '../../../cloud/cli/resources.ts';
 import { parseSubjects } from '../../../cloud/cli/subjects.ts';
 import { alignedLines, cellText, GrowingTable, type ServerTable } from '../../../cloud/cli/table.ts';
@@ -32,6 +32,15 @@ const resources = [
   resource('nodepools', 'apps.openyurt.io', 'v1beta1', { namespaced: false }),
   resource('nodes', 'metrics.k8s.io', 'v1beta1', { namespaced: false }),
 ];
+
+describe('an object', () => {
+  it('is shown without who owns which field', () => {
+    const metadata = { name: 'a', managedFields: [{ manager: 'ann' }] };
+    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata };
+    expect(JSON.parse(documentText('json', [object], true)).metadata).toEqual({ name: 'a' });
+    expect(documentText('yaml', [object, object], false)).not.toContain('ann');
+  });
+});
 
 describe('a word for a kind', () => {
   it('means the first group that has it, unless the group is named', () => {
