@@ -413,6 +413,12 @@ export const keys = {
   isEdgeWorker: 'openyurt.io/is-edge-worker',
   hostname: 'kubernetes.io/hostname',
   podTemplateHash: 'pod-template-hash',
+  /** On a Deployment and its ReplicaSets: the number of the revision, as kubectl reads it. */
+  deploymentRevision: 'deployment.kubernetes.io/revision',
+  /** On a ReplicaSet: numbers that it had before, with commas between. */
+  deploymentRevisionHistory: 'deployment.kubernetes.io/revision-history',
+  /** Why somebody made a change, in their words. */
+  changeCause: 'kubernetes.io/change-cause',
   /** On a Pod: JSON of container name to the image's digest, resolved when the pod was bound. */
   imageDigests: 'stile.dev/image-digests',
   /** On a NodePool: `prompt` (default) or `metered`. */

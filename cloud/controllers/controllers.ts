@@ -89,7 +89,14 @@ function lookAtAppSet({ clock }: Env, { fleet }: ControllerContext, key: string)
   const yas = fleet.appSets.get(key);
   if (yas === undefined) return settled;
   const deployments = fleet.deploymentsByOwner.of(yas.metadata.uid ?? '');
-  return reconcileYurtAppSet({ yas, pools: [...fleet.pools.values()], deployments, nowMs: clock.now() });
+  return reconcileYurtAppSet({
+    yas,
+    pools: [...fleet.pools.values()],
+    deployments,
+    revisions: fleet.revisionsByOwner.of(yas.metadata.uid ?? ''),
+    isRevision: (name) => fleet.revisions.has(keyFrom(yas.metadata.namespace, name)),
+    nowMs: clock.now(),
+  });
 }
 
 function lookAtDeployment({ clock, random }: Env, { fleet }: ControllerContext, key: string): Outcome {
@@ -98,6 +105,8 @@ function lookAtDeployment({ clock, random }: Env, { fleet }: ControllerContext, 
   return reconcileDeployment({
     deployment,
     pods: fleet.podsByOwner.of(deployment.metadata.uid ?? ''),
+    replicaSets: fleet.replicaSetsByOwner.of(deployment.metadata.uid ?? ''),
+    isReplicaSet: (name) => fleet.replicaSets.has(keyFrom(deployment.metadata.namespace, name)),
     node: (name) => fleet.nodes.get(name),
     makesRoom: (pending, old) => fleet.makesRoom(pending, old),
     nowMs: clock.now(),

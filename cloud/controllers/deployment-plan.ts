@@ -123,7 +123,7 @@ function roll(crew: Crew): Moves {
   return { createCount, remove, held };
 }
 
-/** A paused Deployment keeps its number of pods; there being no ReplicaSets, a lost one is made by today's template. */
+/** A paused Deployment keeps its number of pods. */
 function balance(pods: Pod[], desired: number, view: DeploymentView): Pick<Moves, 'createCount' | 'remove'> {
   return { createCount: Math.max(0, desired - pods.length), remove: surplus(pods, desired, view) };
 }

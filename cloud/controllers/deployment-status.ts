@@ -49,6 +49,12 @@ export function deploymentStatus(input: StatusInput): StatusOutcome {
   };
 }
 
+/** The rollout that `status` tells of is over, waits for terminals that are away, or is paused. */
+export function isAtRest({ spec }: Deployment, status: Record<string, unknown>): boolean {
+  const progress = findCondition(status.conditions as Condition[] | undefined, 'Progressing');
+  return spec.paused === true || (progress !== undefined && isSettled(progress));
+}
+
 function updated(condition: Condition, nowMs: number): Condition {
   return { ...condition, lastUpdateTime: timestampOf(nowMs) };
 }

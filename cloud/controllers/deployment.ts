@@ -1,30 +1,34 @@
-/**
- * Pods of a Deployment, made directly: their label `pod-template-hash` and their owner are what a ReplicaSet's would
- * be, so that a layer of ReplicaSets can be put between without touching what runs.
- */
-import { type Deployment, keys, type Pod } from '../../protocol/kubernetes.ts';
+/** Pods of a Deployment, made directly; its ReplicaSets are records of what it ran with, see `deployment-history.ts`. */
+import { type Deployment, keys, type Pod, type PodTemplate } from '../../protocol/kubernetes.ts';
 import type { FieldFault } from '../../protocol/resources/kinds/faults.ts';
 import { deploymentKind, podKind } from '../kinds/registry.ts';
+import type { ReplicaSet } from '../kinds/replica-set.ts';
 import { findCondition } from './condition.ts';
+import { keepHistory, templateInForce } from './deployment-history.ts';
 import { type DeploymentView, planDeployment } from './deployment-plan.ts';
-import { deploymentStatus } from './deployment-status.ts';
+import { deploymentStatus, isAtRest } from './deployment-status.ts';
 import { objectHash } from './object-hash.ts';
 import { type Outcome, type Step, settled, sooner } from './step.ts';
 
 export interface DeploymentInput extends DeploymentView {
+  /** Those it controls. */
+  replicaSets: readonly ReplicaSet[];
+  /** A ReplicaSet of this name is there in the Deployment's namespace, whoever's it is. */
+  isReplicaSet(name: string): boolean;
   /** Chance, as text: names of new pods follow from it. */
   seed: string;
 }
 
-/** The pods, then the status. When the Deployment itself is going, its pods are left to garbage collection. */
+/** The pods, the history, then the status. When the Deployment itself is going, its pods are left to garbage collection. */
 export function reconcileDeployment(input: DeploymentInput): Outcome {
   const { deployment, pods, nowMs } = input;
   if (deployment.metadata.deletionTimestamp !== undefined) return settled;
   const hash = templateHash(deployment);
   const plan = planDeployment(input, hash);
-  const template = podOf(deployment, hash, `${deployment.metadata.name}-${hash}`);
-  const faults = plan.createCount > 0 ? podKind.validate(template, undefined) : [];
-  const created = faults.length > 0 ? [] : newPods(input, hash, plan.createCount);
+  const made = templateInForce(deployment, hash, input.replicaSets);
+  const sample = podOf(deployment, made, `${deployment.metadata.name}-${made.hash}`);
+  const faults = plan.createCount > 0 ? podKind.validate(sample, undefined) : [];
+  const created = faults.length > 0 ? [] : newPods(input, made, plan.createCount);
   const failure = faults.length > 0 ? faultsText(faults) : undefined;
   const { status, changed, lookAgainMs } = deploymentStatus({
     deployment,
@@ -37,7 +41,17 @@ export function reconcileDeployment(input: DeploymentInput): Outcome {
   const steps: Step[] = [
     ...plan.remove.map((object): Step => ({ do: 'delete', kind: podKind, object })),
     ...created.map((object): Step => ({ do: 'create', kind: podKind, object })),
-    ...tellings(deployment, hash, created.length, plan.remove.length),
+    ...keepHistory({
+      deployment,
+      pods,
+      replicaSets: input.replicaSets,
+      templateHash: hash,
+      heldCount: plan.held.length,
+      atRest: isAtRest(deployment, status),
+      isNameTaken: input.isReplicaSet,
+      nowMs,
+    }),
+    ...tellings(deployment, made.hash, created.length, plan.remove.length),
     ...(isNews(deployment, failure) ? [tell(deployment, 'Warning', 'FailedCreate', failure!)] : []),
   ];
   if (changed) steps.push({ do: 'updateStatus', kind: deploymentKind, object: { ...deployment, status } });
@@ -51,21 +65,28 @@ export function templateHash({ spec }: Deployment): string {
   return objectHash({ ...spec.template, metadata: { ...spec.template.metadata, labels } }, 10);
 }
 
+/** What a new pod is made of. */
+interface Made {
+  template: PodTemplate;
+  hash: string;
+}
+
 /** Names that nobody has, five characters each from the seed. */
-function newPods(input: DeploymentInput, hash: string, count: number): Pod[] {
+function newPods(input: DeploymentInput, made: Made, count: number): Pod[] {
+  const { hash } = made;
   const taken = new Set(input.pods.map(({ metadata }) => metadata.name));
   const pods: Pod[] = [];
   for (let attempt = 0; pods.length < count; attempt += 1) {
     const name = `${input.deployment.metadata.name}-${hash}-${objectHash([input.seed, hash, attempt], 5)}`;
     if (taken.has(name)) continue;
     taken.add(name);
-    pods.push(podOf(input.deployment, hash, name));
+    pods.push(podOf(input.deployment, made, name));
   }
   return pods;
 }
 
-function podOf({ metadata, spec }: Deployment, hash: string, name: string): Pod {
-  const { labels, annotations } = spec.template.metadata ?? {};
+function podOf({ metadata }: Deployment, { template, hash }: Made, name: string): Pod {
+  const { labels, annotations } = template.metadata ?? {};
   const pod: Pod = {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -85,7 +106,7 @@ function podOf({ metadata, spec }: Deployment, hash: string, name: string): Pod 
         },
       ],
     },
-    spec: spec.template.spec,
+    spec: template.spec,
   };
   return podKind.defaults(pod) as Pod;
 }

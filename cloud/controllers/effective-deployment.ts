@@ -115,7 +115,7 @@ function owned({ metadata, spec }: Template, yas: YurtAppSet, pool: Pool): Deplo
         [keys.revisionHash]: workloadRevision(yas),
       },
       annotations: { ...metadata?.annotations, [keys.refNodePool]: poolName },
-      ownerReferences: [ownerReference(yas)],
+      ownerReferences: [yurtAppSetReference(yas)],
     },
     spec: {
       ...spec,
@@ -133,11 +133,12 @@ function owned({ metadata, spec }: Template, yas: YurtAppSet, pool: Pool): Deplo
 }
 
 /** A label value holds 63 characters at most; a longer name is left to the owner reference. */
-function refLabels(yas: YurtAppSet): Record<string, string> {
+export function refLabels(yas: YurtAppSet): Record<string, string> {
   return yas.metadata.name.length <= 63 ? { [keys.refYurtAppSet]: yas.metadata.name } : {};
 }
 
-function ownerReference(yas: YurtAppSet): OwnerReference {
+/** What makes it the controller of an object. */
+export function yurtAppSetReference(yas: YurtAppSet): OwnerReference {
   return {
     apiVersion: 'apps.openyurt.io/v1beta1',
     kind: 'YurtAppSet',

@@ -12,18 +12,22 @@ import {
   type Twin,
   type YurtAppSet,
 } from '../../protocol/kubernetes.ts';
+import type { ControllerRevision } from '../kinds/controller-revision.ts';
 import type { Kind } from '../kinds/kind.ts';
 import {
   actionKind,
+  controllerRevisionKind,
   deploymentKind,
   deviceKind,
   deviceProfileKind,
   nodeKind,
   nodePoolKind,
   podKind,
+  replicaSetKind,
   twinKind,
   yurtAppSetKind,
 } from '../kinds/registry.ts';
+import type { ReplicaSet } from '../kinds/replica-set.ts';
 import type { Dependant } from './garbage-collection.ts';
 import { lacksDigests } from './image-digests.ts';
 import { type Load, misfits } from './node-fit.ts';
@@ -40,6 +44,8 @@ export class Fleet {
   readonly pools = new Map<string, NodePool>();
   readonly appSets = new Map<string, YurtAppSet>();
   readonly deployments = new Map<string, Deployment>();
+  readonly replicaSets = new Map<string, ReplicaSet>();
+  readonly revisions = new Map<string, ControllerRevision>();
   readonly pods = new Map<string, Pod>();
   readonly twins = new Map<string, Twin>();
   readonly actions = new Map<string, Action>();
@@ -54,6 +60,8 @@ export class Fleet {
   readonly podsByNode = new ObjectIndex<Pod>();
   readonly podsByOwner = new ObjectIndex<Pod>();
   readonly deploymentsByOwner = new ObjectIndex<Deployment>();
+  readonly replicaSetsByOwner = new ObjectIndex<ReplicaSet>();
+  readonly revisionsByOwner = new ObjectIndex<ControllerRevision>();
   /** Objects of any kind by the uid of each of their owners. */
   readonly dependants = new ObjectIndex<Dependant>();
   /** Keys of bound pods of which some image was not known yet. */
@@ -77,14 +85,9 @@ export class Fleet {
     if (kind === deviceKind) this.#applyDevice(previous as Device | undefined, next as Device | undefined);
     if (kind === deviceProfileKind) put(this.profiles, object, next as DeviceProfile | undefined);
     if (kind === yurtAppSetKind) put(this.appSets, object, next as YurtAppSet | undefined);
-    if (kind !== deploymentKind) return;
-    put(this.deployments, object, next as Deployment | undefined);
-    this.deploymentsByOwner.move(
-      keyOf(object),
-      controllerUids(previous),
-      controllerUids(next),
-      next as Deployment | undefined,
-    );
+    if (kind === deploymentKind) putOwned(this.deployments, this.deploymentsByOwner, previous, next);
+    if (kind === replicaSetKind) putOwned(this.replicaSets, this.replicaSetsByOwner, previous, next);
+    if (kind === controllerRevisionKind) putOwned(this.revisions, this.revisionsByOwner, previous, next);
   }
 
   /** True while an object with this uid is in the copy. */
@@ -165,6 +168,18 @@ export function poolOf(node: Node | undefined): string | undefined {
 function put<T>(map: Map<string, T>, object: KubeObject, next: T | undefined): void {
   if (next === undefined) map.delete(keyOf(object));
   else map.set(keyOf(object), next);
+}
+
+/** Into `map` and under the uid of its controller. */
+function putOwned<T extends KubeObject>(
+  map: Map<string, T>,
+  byOwner: ObjectIndex<T>,
+  previous: KubeObject | undefined,
+  next: KubeObject | undefined,
+): void {
+  const object = (next ?? previous)!;
+  put(map, object, next as T | undefined);
+  byOwner.move(keyOf(object), controllerUids(previous), controllerUids(next), next as T | undefined);
 }
 
 function poolsOf(node: Node | undefined): string[] {

@@ -1,15 +1,18 @@
 /** Which keys a change concerns: the indexes answer, the fleet is never searched. */
 import type { Deployment, Device, KubeObject, Node, NodePool, OwnerReference, Pod } from '../../protocol/kubernetes.ts';
 import { sameJson } from '../../protocol/resources/store/json-value.ts';
+import type { ControllerRevision } from '../kinds/controller-revision.ts';
 import type { Kind } from '../kinds/kind.ts';
 import {
   actionKind,
+  controllerRevisionKind,
   deploymentKind,
   deviceKind,
   deviceProfileKind,
   nodeKind,
   nodePoolKind,
   podKind,
+  replicaSetKind,
   twinKind,
   yurtAppSetKind,
 } from '../kinds/registry.ts';
@@ -78,6 +81,8 @@ export function* keysForChange(
     for (const device of fleet.devicesByProfile.of(keyOf((next ?? previous)!))) yield* forDevice(device);
   if (kind === actionKind) yield ['action', keyOf((next ?? previous)!)];
   if (kind === deploymentKind) yield* forDeployment((next ?? previous) as Deployment);
+  if (kind === replicaSetKind) yield* forRecord(previous, next, 'Deployment', 'deployment');
+  if (kind === controllerRevisionKind) yield* forRecord(previous, next, 'YurtAppSet', 'yurtAppSet');
 }
 
 /** An owner that went leaves orphans; an object may come after its owner went. */
@@ -168,6 +173,22 @@ function* forPool(fleet: Fleet, previous: NodePool | undefined, next: NodePool |
 function* forDeployment(deployment: Deployment): Generator<Route> {
   yield ['deployment', keyOf(deployment)];
   yield* forOwner(deployment, 'YurtAppSet', 'yurtAppSet');
+}
+
+/** Counts are written by the keeper itself; what somebody else changed or took away, it puts right. */
+function* forRecord(
+  previous: KubeObject | undefined,
+  next: KubeObject | undefined,
+  keeper: string,
+  controller: ControllerName,
+): Generator<Route> {
+  if (previous !== undefined && next !== undefined && sameJson(recordedBy(previous), recordedBy(next))) return;
+  yield* forOwner((next ?? previous)!, keeper, controller);
+}
+
+function recordedBy(record: KubeObject): unknown {
+  const { revision, data } = record as KubeObject & Partial<ControllerRevision>;
+  return [askedOf(record), revision, data];
 }
 
 function* forOwner(object: KubeObject, kind: string, controller: ControllerName): Generator<Route> {

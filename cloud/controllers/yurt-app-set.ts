@@ -5,12 +5,10 @@ import { deploymentKind, yurtAppSetKind } from '../kinds/registry.ts';
 import { type Verdict, withConditions } from './condition.ts';
 import { deploymentName, effectiveDeployment, workloadRevision } from './effective-deployment.ts';
 import { type Outcome, type Step, settled } from './step.ts';
+import { keepRevisions, type RevisionsView } from './yurt-app-set-history.ts';
 
-export interface YurtAppSetView {
-  yas: YurtAppSet;
+export interface YurtAppSetView extends RevisionsView {
   pools: readonly NodePool[];
-  /** Those it controls. */
-  deployments: readonly Deployment[];
   nowMs: number;
 }
 
@@ -27,7 +25,8 @@ export function reconcileYurtAppSet(view: YurtAppSetView): Outcome {
   if (yas.metadata.deletionTimestamp !== undefined) return settled;
   const selected = selectedPools(yas, view.pools);
   const byPool = new Map(deployments.map((each) => [each.metadata.labels?.[keys.poolName] ?? '', each]));
-  const steps: Step[] = [];
+  const history = keepRevisions(view);
+  const steps: Step[] = [...history.steps];
   const faults: PoolFault[] = [];
   for (const pool of selected) {
     const name = pool.metadata.name;
@@ -38,7 +37,7 @@ export function reconcileYurtAppSet(view: YurtAppSetView): Outcome {
   }
   const leaving = deployments.filter((each) => !isWanted(each, yas, selected));
   for (const deployment of leaving) steps.push(...withdraw(yas, deployment));
-  steps.push(...writeStatus(view, selected, faults, leaving.length));
+  steps.push(...writeStatus(view, history.currentName, selected, faults, leaving.length));
   return { steps };
 }
 
@@ -107,6 +106,7 @@ function withdraw(yas: YurtAppSet, deployment: Deployment): Step[] {
 
 function writeStatus(
   { yas, deployments, nowMs }: YurtAppSetView,
+  currentRevision: string,
   selected: readonly NodePool[],
   faults: readonly PoolFault[],
   leaving: number,
@@ -120,7 +120,7 @@ function writeStatus(
   const status = {
     ...yas.status,
     observedGeneration: yas.metadata.generation ?? 0,
-    currentRevision: `${yas.metadata.name}-${revision}`,
+    currentRevision,
     readyWorkloads: ready,
     updatedWorkloads: updated,
     totalWorkloads: wanted.length,

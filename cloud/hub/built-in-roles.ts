@@ -17,7 +17,18 @@ const viewing: PolicyRule[] = [
     apiGroups: [''],
     resources: ['configmaps', 'events', 'namespaces', 'pods', 'pods/log', 'pods/status'],
   },
-  { verbs: read, apiGroups: ['apps'], resources: ['deployments', 'deployments/scale', 'deployments/status'] },
+  {
+    verbs: read,
+    apiGroups: ['apps'],
+    resources: [
+      'controllerrevisions',
+      'deployments',
+      'deployments/scale',
+      'deployments/status',
+      'replicasets',
+      'replicasets/status',
+    ],
+  },
   {
     verbs: read,
     apiGroups: ['apps.openyurt.io'],

@@ -28,6 +28,8 @@ const roots: Record<string, { group: string; version: string; kind: string } | u
   CoreV1Event: { group: '', version: 'v1', kind: 'Event' },
   V1Lease: { group: 'coordination.k8s.io', version: 'v1', kind: 'Lease' },
   V1Deployment: { group: 'apps', version: 'v1', kind: 'Deployment' },
+  V1ReplicaSet: { group: 'apps', version: 'v1', kind: 'ReplicaSet' },
+  V1ControllerRevision: { group: 'apps', version: 'v1', kind: 'ControllerRevision' },
   V1Role: { group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'Role' },
   V1RoleBinding: { group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'RoleBinding' },
   V1ClusterRole: { group: 'rbac.authorization.k8s.io', version: 'v1', kind: 'ClusterRole' },
@@ -163,7 +165,8 @@ function typeSchema(type: string, format: string): Schema {
 function keyOf(model: string): string {
   const name = model.replace(/^(Core|Rbac|Discovery)?V1/, '');
   if (metaModels.test(name)) return `io.k8s.apimachinery.pkg.apis.meta.v1.${name}`;
-  if (/^(RollingUpdate)?(Deployment|StatefulSet|DaemonSet)/.test(name)) return `io.k8s.api.apps.v1.${name}`;
+  if (/^((RollingUpdate)?(Deployment|StatefulSet|DaemonSet)|ReplicaSet|ControllerRevision)/.test(name))
+    return `io.k8s.api.apps.v1.${name}`;
   if (roleModels.test(name)) return `io.k8s.api.rbac.v1.${name}`;
   if (discoveryModels.test(name)) return `io.k8s.api.discovery.v1.${name}`;
   if (nodeModels.test(name)) return `io.k8s.api.node.v1.${name}`;

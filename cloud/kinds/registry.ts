@@ -3,6 +3,7 @@ import { AppError } from '../../protocol/errors.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
 import { apiVersionOf } from '../../protocol/resources/kinds/resource-kind.ts';
 import { configMapKind, secretKind } from './config.ts';
+import { controllerRevisionKind } from './controller-revision.ts';
 import { daemonSetKind } from './daemon-set.ts';
 import { deploymentKind } from './deployment.ts';
 import { deviceKind, deviceProfileKind } from './device.ts';
@@ -13,6 +14,7 @@ import { namespaceKind } from './namespace.ts';
 import { nodeKind } from './node.ts';
 import { nodePoolKind } from './node-pool.ts';
 import { podKind } from './pod.ts';
+import { replicaSetKind } from './replica-set.ts';
 import { clusterRoleKind, roleKind } from './role.ts';
 import { clusterRoleBindingKind, roleBindingKind } from './role-binding.ts';
 import { statefulSetKind } from './stateful-set.ts';
@@ -24,6 +26,7 @@ export {
   clusterRoleBindingKind,
   clusterRoleKind,
   configMapKind,
+  controllerRevisionKind,
   daemonSetKind,
   deploymentKind,
   deviceKind,
@@ -34,6 +37,7 @@ export {
   nodeKind,
   nodePoolKind,
   podKind,
+  replicaSetKind,
   roleBindingKind,
   roleKind,
   secretKind,
@@ -53,6 +57,8 @@ export const kinds: readonly Kind[] = Object.freeze([
   deploymentKind,
   statefulSetKind,
   daemonSetKind,
+  replicaSetKind,
+  controllerRevisionKind,
   nodePoolKind,
   yurtAppSetKind,
   deviceKind,

@@ -4,8 +4,17 @@
  * Replay one seed: CONTROLLERS_SEED=N vitest run test/cloud/controllers/convergence.test.ts
  */
 import { describe, expect, test } from 'vitest';
-import { deploymentKind, nodeKind, nodePoolKind, podKind, yurtAppSetKind } from '../../../cloud/kinds/registry.ts';
-import { type Deployment, keys, type Node, type YurtAppSet } from '../../../protocol/kubernetes.ts';
+import { templateHash } from '../../../cloud/controllers/deployment.ts';
+import {
+  controllerRevisionKind,
+  deploymentKind,
+  nodeKind,
+  nodePoolKind,
+  podKind,
+  replicaSetKind,
+  yurtAppSetKind,
+} from '../../../cloud/kinds/registry.ts';
+import { type Deployment, type KubeObject, keys, type Node, type YurtAppSet } from '../../../protocol/kubernetes.ts';
 import { SimRandom } from '../../sim/random.ts';
 import { appSet, deployment, node, pool, withTweaks } from './objects.ts';
 import { Stage } from './stage.ts';
@@ -179,6 +188,7 @@ async function expectOrder(stage: Stage): Promise<void> {
     expect(each.metadata.deletionTimestamp, `${each.metadata.name} never goes`).toBeUndefined();
   }
   for (const each of deployments) expectDeployment(each, active);
+  await expectHistory(stage, deployments);
   await expectNodes(stage, active);
   const set = await stage.appSet('gate');
   const ofSet = deployments.filter(({ metadata }) => metadata.ownerReferences?.[0]?.kind === 'YurtAppSet');
@@ -201,6 +211,33 @@ function expectDeployment(
   expect(own.length, `${name} has the wrong number of pods`).toBe(desired);
   expect(hashes.size, `${name} has pods of several templates`).toBeLessThanOrEqual(1);
   expect(one.status).toMatchObject({ availableReplicas: desired, updatedReplicas: desired, readyReplicas: desired });
+}
+
+/** Records of nobody are gone; each Deployment has its number from the record of its template, the highest of all. */
+async function expectHistory(stage: Stage, deployments: readonly Deployment[]): Promise<void> {
+  const records = (await stage.store.list(replicaSetKind)).items;
+  const ownerOf = ({ metadata }: KubeObject) => metadata.ownerReferences?.[0]?.uid;
+  const owners = new Set(deployments.map(({ metadata }) => metadata.uid));
+  for (const record of records) expect(owners.has(ownerOf(record)!), `${record.metadata.name} is an orphan`).toBe(true);
+  for (const one of deployments) {
+    const own = records.filter((record) => ownerOf(record) === one.metadata.uid);
+    const numbers = own.map((record) => Number(record.metadata.annotations?.[keys.deploymentRevision]));
+    const hash = templateHash(one);
+    const current = own.filter(({ metadata }) => metadata.labels?.[keys.podTemplateHash] === hash);
+    expect(current, `${one.metadata.name} has one record of its template`).toHaveLength(1);
+    expect(new Set(numbers).size, 'a number is given once').toBe(own.length);
+    expect(current[0]!.metadata.annotations?.[keys.deploymentRevision]).toBe(`${Math.max(...numbers)}`);
+    expect(one.metadata.annotations?.[keys.deploymentRevision]).toBe(`${Math.max(...numbers)}`);
+    const total = own.reduce((sum, record) => sum + Number((record.status as { replicas: number }).replicas), 0);
+    expect(total, `${one.metadata.name} has pods of templates that no record knows`).toBe(one.status?.replicas);
+  }
+  const sets = new Set([(await stage.appSet('gate'))?.metadata.uid]);
+  for (const revision of (await stage.store.list(controllerRevisionKind)).items)
+    expect(sets.has(ownerOf(revision)!), `${revision.metadata.name} is an orphan`).toBe(true);
+  const set = await stage.appSet('gate');
+  if (set === undefined) return;
+  const current = await stage.store.get(controllerRevisionKind, 'default', String(set.status?.currentRevision));
+  expect(current?.data).toEqual({ spec: { workload: { ...set.spec.workload, $patch: 'replace' } } });
 }
 
 async function expectNodes(stage: Stage, active: Awaited<ReturnType<Stage['pods']>>): Promise<void> {

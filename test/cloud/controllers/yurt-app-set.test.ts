@@ -1,14 +1,22 @@
 /** Which pools a YurtAppSet reaches, and what it says of them. */
 import { describe, expect, test } from 'vitest';
 import { effectiveDeployment, workloadRevision } from '../../../cloud/controllers/effective-deployment.ts';
+import type { Step } from '../../../cloud/controllers/step.ts';
 import { reconcileYurtAppSet, selectedPools, type YurtAppSetView } from '../../../cloud/controllers/yurt-app-set.ts';
+import { controllerRevisionKind } from '../../../cloud/kinds/registry.ts';
 import type { Condition, Deployment, NodePool, YurtAppSet } from '../../../protocol/kubernetes.ts';
 import { appSet, nowMs, pool, withTweaks } from './objects.ts';
 
 const pools = [pool('west', {}, { site: 'a' }), pool('east', {}, { site: 'b' }), pool('north')];
 
 function view(yas: YurtAppSet, deployments: Deployment[] = [], of: NodePool[] = pools): YurtAppSetView {
-  return { yas, pools: of, deployments, nowMs };
+  return { yas, pools: of, deployments, revisions: [], isRevision: () => false, nowMs };
+}
+
+/** Without the history, which has a test of its own. */
+function workloadsAndStatus(input: YurtAppSetView): Step[] {
+  const { steps } = reconcileYurtAppSet(input);
+  return steps.filter((step) => step.do === 'tell' || step.kind !== controllerRevisionKind);
 }
 
 /** As its controller left it. */
@@ -25,14 +33,13 @@ function deployed(yas: YurtAppSet, name: string, status: Record<string, unknown>
 }
 
 function does(input: YurtAppSetView): string[] {
-  return reconcileYurtAppSet(input)
-    .steps.filter((step) => step.do !== 'tell')
+  return workloadsAndStatus(input)
+    .filter((step) => step.do !== 'tell')
     .map((step) => step.do);
 }
 
 function statusOf(input: YurtAppSetView): Record<string, unknown> {
-  for (const step of reconcileYurtAppSet(input).steps)
-    if (step.do === 'updateStatus') return step.object.status as never;
+  for (const step of workloadsAndStatus(input)) if (step.do === 'updateStatus') return step.object.status as never;
   return input.yas.status ?? {};
 }
 
@@ -78,7 +85,7 @@ describe('Deployments', () => {
   test('are put right when somebody changed them', () => {
     const scaled = deployed(yas, 'east');
     scaled.spec.replicas = 9;
-    const [step] = reconcileYurtAppSet(view(yas, [scaled, deployed(yas, 'west')])).steps;
+    const [step] = workloadsAndStatus(view(yas, [scaled, deployed(yas, 'west')]));
     expect(step).toMatchObject({ do: 'update', object: { spec: { replicas: 1 } } });
   });
 
@@ -108,7 +115,7 @@ describe('Deployments', () => {
 
   test('of a set that is being deleted are left to garbage collection', () => {
     const leaving = { ...yas, metadata: { ...yas.metadata, deletionTimestamp: 'now' } };
-    expect(reconcileYurtAppSet(view(leaving)).steps).toEqual([]);
+    expect(workloadsAndStatus(view(leaving))).toEqual([]);
   });
 });
 
@@ -154,7 +161,7 @@ describe('the status', () => {
 
   test('warns once of pools that do not exist', () => {
     const set = appSet('gate', { pools: ['south'] });
-    const told = (input: YurtAppSetView) => reconcileYurtAppSet(input).steps.filter((step) => step.do === 'tell');
+    const told = (input: YurtAppSetView) => workloadsAndStatus(input).filter((step) => step.do === 'tell');
     expect(told(view(set))).toMatchObject([{ type: 'Warning', reason: 'PoolNotFound' }]);
     expect(told(view({ ...set, status: statusOf(view(set)) }))).toEqual([]);
   });

@@ -4,6 +4,7 @@ import {
   clusterRoleBindingKind,
   clusterRoleKind,
   configMapKind,
+  controllerRevisionKind,
   deploymentKind,
   eventKind,
   kindByPlural,
@@ -15,12 +16,13 @@ import {
   nodeKind,
   nodePoolKind,
   podKind,
+  replicaSetKind,
   roleBindingKind,
   roleKind,
   secretKind,
   yurtAppSetKind,
 } from '../../../cloud/kinds/registry.ts';
-import type { ConfigMap, KubeObject, Node, Secret } from '../../../protocol/kubernetes.ts';
+import type { ConfigMap, Deployment, KubeObject, Node, Secret } from '../../../protocol/kubernetes.ts';
 import { humanDuration } from '../../../protocol/resources/kinds/columns.ts';
 import { apiVersionOf } from '../../../protocol/resources/kinds/resource-kind.ts';
 import { deployment, nodePool, pod, yurtAppSet } from './samples.ts';
@@ -402,6 +404,90 @@ describe('Deployment', () => {
       Containers: 'main',
       Images: 'gate:1',
       Selector: 'app=gate',
+    });
+  });
+});
+
+describe('ReplicaSet', () => {
+  const owner = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'gate', uid: 'u', controller: true };
+  const replicaSet = (changes: object = {}, ownerReferences: object[] = [owner]) =>
+    ({
+      apiVersion: 'apps/v1',
+      kind: 'ReplicaSet',
+      metadata: { name: 'gate-1', namespace: 'default', ownerReferences },
+      spec: { ...deployment().spec, ...changes },
+    }) as unknown as KubeObject;
+
+  test('defaults are those of Kubernetes', () => {
+    expect(replicaSetKind.defaults(replicaSet()).spec).toMatchObject({
+      replicas: 1,
+      template: { spec: { restartPolicy: 'Always', containers: [{ imagePullPolicy: 'IfNotPresent' }] } },
+    });
+  });
+
+  test.each<[object, string]>([
+    [{ replicas: -1 }, 'spec.replicas'],
+    [{ minReadySeconds: -1 }, 'spec.minReadySeconds'],
+    [{ selector: undefined }, 'spec.selector'],
+    [{ selector: { matchLabels: { app: 'other' } } }, 'spec.template.metadata.labels'],
+    [{ template: undefined }, 'spec.template'],
+  ])('%o is a fault of %s', (spec, field) => {
+    expect(faults(replicaSetKind, replicaSet(spec))).toEqual([field]);
+  });
+
+  test('that no Deployment keeps is refused, because nobody would make its pods', () => {
+    expect(faults(replicaSetKind, replicaSet({}, []))).toEqual(['metadata.ownerReferences']);
+    expect(faults(replicaSetKind, replicaSet({}, [{ ...owner, controller: false }]))).toHaveLength(1);
+  });
+
+  test('its template never changes, since an undo goes back to it; what a hub learnt since is no change', () => {
+    const stored = replicaSet();
+    const edited = structuredClone(replicaSetKind.defaults(stored));
+    expect(faults(replicaSetKind, edited, stored)).toEqual([]);
+    (edited as unknown as Deployment).spec.template.spec.containers[0]!.image = 'gate:9';
+    expect(faults(replicaSetKind, edited, stored)).toEqual(['spec.template']);
+  });
+
+  test('the table shows what kubectl shows', () => {
+    const running = { ...replicaSet({ replicas: 3 }), status: { replicas: 2, readyReplicas: 1 } };
+    expect(cells(replicaSetKind, running)).toMatchObject({
+      Desired: 3,
+      Current: 2,
+      Ready: 1,
+      Containers: 'main',
+      Images: 'gate:1',
+      Selector: 'app=gate',
+    });
+  });
+});
+
+describe('ControllerRevision', () => {
+  const revision = (changes: object = {}) =>
+    ({
+      apiVersion: 'apps/v1',
+      kind: 'ControllerRevision',
+      metadata: {
+        name: 'gate-1',
+        namespace: 'default',
+        ownerReferences: [
+          { apiVersion: 'apps.openyurt.io/v1beta1', kind: 'YurtAppSet', name: 'gate', uid: 'u', controller: true },
+        ],
+      },
+      data: { spec: { workload: {} } },
+      revision: 3,
+      ...changes,
+    }) as KubeObject;
+
+  test('has a number and data that never change', () => {
+    expect(faults(controllerRevisionKind, revision({ revision: -1 }))).toEqual(['revision']);
+    expect(faults(controllerRevisionKind, revision({ revision: 4 }), revision())).toEqual([]);
+    expect(faults(controllerRevisionKind, revision({ data: {} }), revision())).toEqual(['data']);
+  });
+
+  test('the table shows what kubectl shows', () => {
+    expect(cells(controllerRevisionKind, revision())).toMatchObject({
+      Controller: 'yurtappset.apps.openyurt.io/gate',
+      Revision: 3,
     });
   });
 });
