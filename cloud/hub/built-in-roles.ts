@@ -15,20 +15,36 @@ const viewing: PolicyRule[] = [
   {
     verbs: read,
     apiGroups: [''],
-    resources: ['configmaps', 'events', 'namespaces', 'pods', 'pods/log', 'pods/status'],
+    resources: [
+      'configmaps',
+      'events',
+      'namespaces',
+      'pods',
+      'pods/log',
+      'pods/status',
+      'serviceaccounts',
+      'services',
+      'services/status',
+    ],
   },
   {
     verbs: read,
     apiGroups: ['apps'],
     resources: [
       'controllerrevisions',
+      'daemonsets',
+      'daemonsets/status',
       'deployments',
       'deployments/scale',
       'deployments/status',
       'replicasets',
       'replicasets/status',
+      'statefulsets',
+      'statefulsets/scale',
+      'statefulsets/status',
     ],
   },
+  { verbs: read, apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'] },
   {
     verbs: read,
     apiGroups: ['apps.openyurt.io'],
@@ -43,9 +59,13 @@ const viewing: PolicyRule[] = [
 
 /** Running workloads in it. */
 const working: PolicyRule[] = [
-  { verbs: write, apiGroups: [''], resources: ['configmaps', 'pods'] },
+  { verbs: write, apiGroups: [''], resources: ['configmaps', 'pods', 'services'] },
   { verbs: ['create'], apiGroups: [''], resources: ['pods/eviction'] },
-  { verbs: write, apiGroups: ['apps'], resources: ['deployments', 'deployments/scale'] },
+  {
+    verbs: write,
+    apiGroups: ['apps'],
+    resources: ['daemonsets', 'deployments', 'deployments/scale', 'statefulsets', 'statefulsets/scale'],
+  },
   { verbs: write, apiGroups: ['apps.openyurt.io'], resources: ['yurtappsets', 'yurtappsets/scale'] },
   { verbs: write, apiGroups: ['iot.openyurt.io'], resources: ['devices', 'deviceprofiles'] },
 ];
@@ -54,6 +74,7 @@ const editing: PolicyRule[] = [
   ...viewing,
   ...working,
   { verbs: [...read, ...write], apiGroups: [''], resources: ['secrets'] },
+  { verbs: write, apiGroups: [''], resources: ['serviceaccounts'] },
   { verbs: [...read, ...write], apiGroups: ['coordination.k8s.io'], resources: ['leases'] },
   { verbs: ['get', 'create'], apiGroups: [''], resources: ['pods/attach', 'pods/exec', 'pods/portforward'] },
 ];

@@ -7,6 +7,7 @@ import { controllerRevisionKind } from './controller-revision.ts';
 import { daemonSetKind } from './daemon-set.ts';
 import { deploymentKind } from './deployment.ts';
 import { deviceKind, deviceProfileKind } from './device.ts';
+import { endpointSliceKind } from './endpoint-slice.ts';
 import { eventKind } from './event.ts';
 import type { Kind } from './kind.ts';
 import { leaseKind } from './lease.ts';
@@ -17,6 +18,9 @@ import { podKind } from './pod.ts';
 import { replicaSetKind } from './replica-set.ts';
 import { clusterRoleKind, roleKind } from './role.ts';
 import { clusterRoleBindingKind, roleBindingKind } from './role-binding.ts';
+import { runtimeClassKind } from './runtime-class.ts';
+import { serviceKind } from './service.ts';
+import { serviceAccountKind } from './service-account.ts';
 import { statefulSetKind } from './stateful-set.ts';
 import { actionKind, twinKind } from './twin.ts';
 import { yurtAppSetKind } from './yurt-app-set.ts';
@@ -31,6 +35,7 @@ export {
   deploymentKind,
   deviceKind,
   deviceProfileKind,
+  endpointSliceKind,
   eventKind,
   leaseKind,
   namespaceKind,
@@ -40,7 +45,10 @@ export {
   replicaSetKind,
   roleBindingKind,
   roleKind,
+  runtimeClassKind,
   secretKind,
+  serviceAccountKind,
+  serviceKind,
   statefulSetKind,
   twinKind,
   yurtAppSetKind,
@@ -52,8 +60,12 @@ export const kinds: readonly Kind[] = Object.freeze([
   podKind,
   configMapKind,
   secretKind,
+  serviceKind,
+  serviceAccountKind,
   eventKind,
   leaseKind,
+  endpointSliceKind,
+  runtimeClassKind,
   deploymentKind,
   statefulSetKind,
   daemonSetKind,
