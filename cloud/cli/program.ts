@@ -16,6 +16,7 @@ import { type HubServiceOptions, installHub, uninstallHub } from './commands/hub
 import { deleteImages, listImages, pushToHub } from './commands/image.ts';
 import { decideNodes, moveNodes, setSchedulable, showSession } from './commands/node.ts';
 import { createPool } from './commands/pool.ts';
+import { type RolloutOptions, rolloutHistory, rolloutRestart, rolloutStatus, rolloutUndo } from './commands/rollout.ts';
 import { createToken, deleteTokens, listTokens } from './commands/token.ts';
 import { getTwin, showHistory, watchTwin } from './commands/twin.ts';
 import { type InvokeOptions, invokeAction } from './commands/twin-invoke.ts';
@@ -52,6 +53,7 @@ export function buildProgram(world: World): Command {
   addObjectCommands(program, world);
   addWatchCommand(program, world);
   addWaitCommand(program, world);
+  addRolloutCommands(program.command('rollout').description('revisions of deployments and yurtappsets'), world);
   addEventCommand(program, world);
   addAuditCommand(program, world);
   addCheckCommand(program, world);
@@ -129,6 +131,33 @@ function addWaitCommand(program: Command, world: World): void {
     .option('--all', 'all objects of the kind in the namespace')
     .addOption(durationOption('--timeout <duration>', 'how long to wait; 0 looks once', '30s'))
     .action((what, _, command) => wait(world, what, optionsOf<WaitOptions>(command)));
+}
+
+function addRolloutCommands(rollout: Command, world: World): void {
+  rollout
+    .command('status')
+    .description('tell how far a rollout is, until it is over: KIND NAME or KIND/NAME')
+    .argument('<what...>')
+    .addOption(durationOption('--timeout <duration>', 'how long to wait; 0 looks once', '10m'))
+    .action((what, _, command) => rolloutStatus(world, what, optionsOf<RolloutOptions>(command)));
+  rollout
+    .command('history')
+    .description('show what ran before, and why')
+    .argument('<what...>')
+    .addOption(countOption('--revision <number>', 'show this revision as a whole', 1))
+    .action((what, _, command) => rolloutHistory(world, what, optionsOf<RolloutOptions>(command)));
+  rollout
+    .command('undo')
+    .description('go back to the revision before, or to any; shows what that means in each pool')
+    .argument('<what...>')
+    .addOption(countOption('--to-revision <number>', 'go to this revision', 1))
+    .option('--dry-run', 'only tell what would happen')
+    .action((what, _, command) => rolloutUndo(world, what, optionsOf<RolloutOptions>(command)));
+  rollout
+    .command('restart')
+    .description('replace all pods by new ones of the same template')
+    .argument('<what...>')
+    .action((what, _, command) => rolloutRestart(world, what, optionsOf<RolloutOptions>(command)));
 }
 
 function addCompletion(program: Command, world: World): void {
