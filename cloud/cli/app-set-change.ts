@@ -17,12 +17,12 @@ const SHOWN_CHARACTERS_MAX = 80;
 
 /** One row for each pool that is selected before or after. */
 export function changesByPool(
-  before: YurtAppSet,
+  before: YurtAppSet | undefined,
   after: YurtAppSet,
   pools: readonly NodePool[],
   nodes: readonly Node[],
 ): PoolChange[] {
-  const chosen = new Set([...selectedPools(before, pools), ...selectedPools(after, pools)]);
+  const chosen = new Set([before, after].flatMap((set) => (set === undefined ? [] : selectedPools(set, pools))));
   return pools
     .filter((pool) => chosen.has(pool))
     .map((pool) => ({
@@ -34,11 +34,11 @@ export function changesByPool(
 
 /** What is wrong is shown in its place; undefined where the pool is not selected. */
 function workloadIn(
-  set: YurtAppSet,
+  set: YurtAppSet | undefined,
   pool: NodePool,
   pools: readonly NodePool[],
 ): Deployment['spec'] | string | undefined {
-  if (!selectedPools(set, pools).includes(pool)) return undefined;
+  if (set === undefined || !selectedPools(set, pools).includes(pool)) return undefined;
   const effective = effectiveDeployment(set, pool);
   if ('deployment' in effective) return effective.deployment.spec;
   return effective.faults.map(({ field, message }) => `${field}: ${message}`).join(', ');

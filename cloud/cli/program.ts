@@ -8,6 +8,7 @@ import { type CheckOptions, check } from './commands/check.ts';
 import { complete, printCompletion } from './commands/completion.ts';
 import { type DeleteOptions, deleteByName, deleteObjects } from './commands/delete.ts';
 import { describe, describeByName } from './commands/describe.ts';
+import { type DiffOptions, diff } from './commands/diff.ts';
 import { edit } from './commands/edit.ts';
 import { showEvents } from './commands/events.ts';
 import { type GetOptions, get } from './commands/get.ts';
@@ -83,6 +84,9 @@ function addObjectCommands(program: Command, world: World): void {
     )
     .addOption(outputOption())
     .action((_, command) => apply(world, optionsOf(command)));
+  addFiles(program.command('diff'))
+    .description('show what apply would change, for a YurtAppSet in each pool too; exit code 1 when anything would')
+    .action((_, command) => diff(world, optionsOf<DiffOptions>(command)));
   addSelection(program.command('get'))
     .description('list objects: KIND[,KIND] [NAME...] or KIND/NAME...')
     .argument('<what...>')

@@ -112,12 +112,12 @@ function writeQuery(dryRun: DryRun) {
   };
 }
 
-async function applyOne(
+export async function applyOne(
   world: World,
   connection: Connection,
   item: Placed,
   dryRun: DryRun,
-): Promise<{ verb: Verb; object: KubeObject }> {
+): Promise<{ verb: Verb; object: KubeObject; live?: KubeObject }> {
   const path = pathOf(item.resource, item.namespace, item.object.metadata.name);
   const wanted = withLastApplied(item.object);
   const live = await getOrNothing(connection, path);
@@ -133,12 +133,12 @@ async function applyOne(
     );
   const form = patchFormOf(item.resource.group);
   const patch = threeWayPatch(form, last, wanted, live);
-  if (patch === undefined) return { verb: 'unchanged', object: live };
-  if (dryRun === 'client') return { verb: 'configured', object: live };
+  if (patch === undefined) return { verb: 'unchanged', object: live, live };
+  if (dryRun === 'client') return { verb: 'configured', object: live, live };
   const object = await sendPatch(connection, path, form, patch, dryRun);
   // The server may find that the patch says what is there already, e.g. what it had filled in by itself.
   const same = dryRun === 'none' && object.metadata.resourceVersion === live.metadata.resourceVersion;
-  return { verb: same ? 'unchanged' : 'configured', object };
+  return { verb: same ? 'unchanged' : 'configured', object, live };
 }
 
 async function sendPatch(connection: Connection, path: string, form: PatchForm, patch: object, dryRun: DryRun) {

@@ -1,9 +1,8 @@
 /** `stile rollout`: how far a Deployment or a YurtAppSet is, what it ran with before, and back to that. */
 import { AppError } from '../../../protocol/errors.ts';
-import type { KubeObject, Node, NodePool, YurtAppSet } from '../../../protocol/kubernetes.ts';
+import type { KubeObject, YurtAppSet } from '../../../protocol/kubernetes.ts';
 import { mergePatchMediaType } from '../../../protocol/merge-patch.ts';
 import { sameJson } from '../../../protocol/resources/store/json-value.ts';
-import { changesByPool } from '../app-set-change.ts';
 import { getObject, type Listed, listObjects, watchSelection } from '../listing.ts';
 import type { Connection, ConnectionOptions, World } from '../ports.ts';
 import { yamlText } from '../print.ts';
@@ -21,6 +20,7 @@ import {
 } from '../rollout-history.ts';
 import { parseSubjects } from '../subjects.ts';
 import { alignedLines, cellText } from '../table.ts';
+import { poolChangeLines } from './pool-changes.ts';
 
 export interface RolloutOptions extends ConnectionOptions {
   /** Of `history`: this one as a whole. */
@@ -43,8 +43,6 @@ interface Target {
   title: string;
 }
 
-/** Changes of one pool that are shown; the others are counted. */
-const SHOWN_CHANGES_MAX = 10;
 const forever = new Promise<never>(() => {});
 
 /** Tells each step until the rollout is over. `E_TIMEOUT` when it is not in time, `E_NODE_OFFLINE` when terminals are away. */
@@ -158,21 +156,8 @@ function isPresent(object: KubeObject, { content }: Revision): boolean {
 }
 
 async function tellPools(world: World, target: Target, set: YurtAppSet, { content }: Revision): Promise<void> {
-  const { connection, resources } = target;
-  const list = async (apiVersion: string, kind: string) => {
-    const resource = resourceOfObject(resources, apiVersion, kind);
-    return resource === undefined ? [] : (await listObjects(connection, { resource, namespace: undefined })).items;
-  };
-  const pools = (await list('apps.openyurt.io/v1beta2', 'NodePool')) as NodePool[];
-  const nodes = (await list('v1', 'Node')) as Node[];
   const after = { ...set, spec: { ...set.spec, workload: content as unknown as YurtAppSet['spec']['workload'] } };
-  for (const { pool, changes, nodeCount } of changesByPool(set, after, pools, nodes)) {
-    if (changes.length === 0) continue;
-    world.terminal.tell(`pool ${pool}, ${nodeCount} ${nodeCount === 1 ? 'node' : 'nodes'}:`);
-    for (const change of changes.slice(0, SHOWN_CHANGES_MAX)) world.terminal.tell(`  ${cellText(change)}`);
-    const more = changes.length - SHOWN_CHANGES_MAX;
-    if (more > 0) world.terminal.tell(`  and ${more} more`);
-  }
+  for (const line of await poolChangeLines(target.connection, target.resources, set, after)) world.terminal.tell(line);
 }
 
 async function patch(

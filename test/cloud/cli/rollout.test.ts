@@ -138,6 +138,35 @@ describe('against a hub', () => {
     expect(await line.ok(['rollout', 'history', 'yas/gate'])).toMatch(/\n2 +<none>\n3 +<none>\n$/);
   });
 
+  it('diff shows what an apply would change, in each pool too, and changes nothing', async () => {
+    const asked = (manifest: string) => line.run(['diff', '-f', '-'], { input: manifest });
+    expect(await asked(appSet('gate:1'))).toMatchObject({ code: 0, stdout: '' });
+    const image = 'spec.template.spec.containers[0].image: "gate:1" -> "gate:7"\n';
+    const differing = await asked(appSet('gate:7'));
+    expect(differing.stdout).toContain(`yurtappset.apps.openyurt.io/gate\n  spec.workload.`);
+    expect(differing.stdout).toMatch(new RegExp(`\n  pool north, 0 nodes:\n    ${image.replace(/[[\]]/g, '\\$&')}$`));
+    expect(differing.code).toBe(1);
+    const another = await asked(appSet('gate:7').replace('name: gate}\nspec', 'name: other}\nspec'));
+    expect(another).toMatchObject({ code: 1 });
+    expect(another.stdout).toMatch(/other\n {2}does not exist and would be created\n {2}pool north, 0 nodes:\n/);
+    expect(await line.run(['get', 'yas/other'])).toMatchObject({ code: 1 });
+    expect(await asked(appSet('gate:7').replace('nodepoolSelector', 'poolSelector'))).toMatchObject({ code: 2 });
+    expect(await asked(appSet('gate:1'))).toMatchObject({ code: 0 });
+  });
+
+  it('diff says where a Secret differs, not how', async () => {
+    const secret = (word: string) =>
+      JSON.stringify({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'key' }, stringData: { word } });
+    await line.apply(secret('open'));
+    const { stdout, code } = await line.run(['diff', '-f', '-'], { input: secret('sesame') });
+    expect(code).toBe(1);
+    expect(stdout).toContain('data.word: (not shown)');
+    for (const word of ['open', 'sesame']) {
+      expect(stdout).not.toContain(word);
+      expect(stdout).not.toContain(Buffer.from(word).toString('base64'));
+    }
+  });
+
   it('what a YurtAppSet made is not undone below it', async () => {
     const { items } = await json('deploy');
     const own = items.find(({ metadata }: KubeObject) => metadata.name.startsWith('gate-north-'));
