@@ -14,6 +14,7 @@ import { leaseKind } from './lease.ts';
 import { namespaceKind } from './namespace.ts';
 import { nodeKind } from './node.ts';
 import { nodePoolKind } from './node-pool.ts';
+import { openYurtKeptKinds } from './openyurt-kept.ts';
 import { podKind } from './pod.ts';
 import { replicaSetKind } from './replica-set.ts';
 import { clusterRoleKind, roleKind } from './role.ts';
@@ -81,6 +82,7 @@ export const kinds: readonly Kind[] = Object.freeze([
   roleBindingKind,
   clusterRoleKind,
   clusterRoleBindingKind,
+  ...openYurtKeptKinds,
 ]);
 
 const byPlural = new Map(kinds.map((kind) => [`${kind.group}/${kind.version}/${kind.plural}`, kind]));

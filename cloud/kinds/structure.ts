@@ -6,6 +6,7 @@ import type { KubeObject } from '../../protocol/kubernetes.ts';
 import { type FieldFault, invalid, required, unsupported } from '../../protocol/resources/kinds/faults.ts';
 import { iotSchemas } from './iot-schemas.ts';
 import type { Kind } from './kind.ts';
+import { openYurtKeptSchemas } from './openyurt-kept.ts';
 import { openYurtSchemas } from './openyurt-schemas.ts';
 import { keyOfRef, type Schema } from './schema.ts';
 import { generatedSchemas } from './schemas.gen.ts';
@@ -15,6 +16,7 @@ import { stileSchemas } from './stile-schemas.ts';
 export const schemas: Readonly<Record<string, Schema>> = {
   ...generatedSchemas,
   ...openYurtSchemas,
+  ...openYurtKeptSchemas,
   ...iotSchemas,
   ...stileSchemas,
 };
