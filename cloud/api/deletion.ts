@@ -7,14 +7,15 @@ import type { Kind } from '../kinds/kind.ts';
 import type { DeleteOptions } from '../store/resource-store.ts';
 import { decodeBody } from './body.ts';
 import { isDryRun } from './write-parameters.ts';
-import type { WriteParts } from './write-parts.ts';
+import { type WriteCall, type WriteParts, writeOf } from './write-parts.ts';
 
 /** What becomes of the objects that name the deleted one as their owner. */
 type Propagation = 'Background' | 'Foreground' | 'Orphan';
 
 export interface Deletion {
   dryRun: boolean;
-  run(parts: WriteParts, kind: Kind, namespace: string | undefined, name: string): Promise<KubeObject>;
+  /** Errors: `E_NOT_FOUND`, `E_CONFLICT`, and what the guard says. */
+  run(parts: WriteParts, call: WriteCall, namespace: string | undefined, name: string): Promise<KubeObject>;
 }
 
 /**
@@ -46,10 +47,15 @@ export function deletionFrom(given: unknown, query: URLSearchParams): Deletion {
   const orphan = propagationOf(values, query) === 'Orphan';
   return {
     dryRun: options.dryRun === true,
-    run: async (parts, kind, namespace, name) => {
+    run: async (parts, call, namespace, name) => {
+      const { kind } = call;
+      const previous = parts.guard === undefined ? undefined : await parts.store.get(kind, namespace, name);
+      if (previous !== undefined) await parts.guard!(undefined, writeOf(call, previous));
       await parts.guardDeletion?.(kind, namespace, name);
       if (orphan && !options.dryRun) await orphanDependents(parts, kind, namespace, name);
-      return parts.store.delete(kind, namespace, name, options);
+      // What the guard has let pass, and no other object that has its name by now.
+      const judged = previous?.metadata.uid === undefined ? {} : { uid: previous.metadata.uid };
+      return parts.store.delete(kind, namespace, name, { ...judged, ...options });
     },
   };
 }

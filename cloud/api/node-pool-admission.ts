@@ -19,7 +19,7 @@ export function nodePoolAdmission(store: Pick<ResourceReader, 'get' | 'list'>): 
   return {
     complete: async (object, { kind, previous }) => (kind === nodeKind ? nodeInPool(store, object, previous) : object),
     guard: async (object, write) => {
-      if (write.kind === nodeKind) requireSameWorker(object, write);
+      if (object !== undefined && write.kind === nodeKind) requireSameWorker(object, write);
     },
     guardDeletion: async (kind, _namespace, name) => {
       if (kind === nodePoolKind) await requireEmpty(store, kind, name);

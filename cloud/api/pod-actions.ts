@@ -47,11 +47,12 @@ export async function evictPod(parts: WriteParts, call: WriteCall): Promise<Answ
     throw badRequest(`the name of the eviction (${name}) does not match the name on the URL (${call.path.name})`);
   const deletion = deletionFrom(eviction.deleteOptions ?? {}, call.query);
   call.facts.dryRun = deletion.dryRun;
-  await deletion.run(parts, call.kind, call.path.namespace, call.path.name!);
+  await deletion.run(parts, call, call.path.namespace, call.path.name!);
   return json(201, success({}, undefined, 201));
 }
 
-async function markScheduled(env: Env, parts: WriteParts, call: WriteCall): Promise<void> {
+/** Follows from the binding, which the guard has let pass. */
+async function markScheduled(env: Env, { guard: _, ...parts }: WriteParts, call: WriteCall): Promise<void> {
   const scheduled: Condition = {
     type: 'PodScheduled',
     status: 'True',

@@ -8,7 +8,7 @@ import { refuse } from '../../protocol/resources/api/status.ts';
 import type { Kind } from '../kinds/kind.ts';
 import { type PolicyRule, type Role, rbacGroup } from '../kinds/role.ts';
 import type { RoleBinding } from '../kinds/role-binding.ts';
-import { type RoleReader, referredRules, rulesOf } from './authorize-roles.ts';
+import { type RoleReader, referredRules, rulesOf } from './grants.ts';
 import { missingGrants, ruleText } from './role-rules.ts';
 import type { Completion } from './write-parts.ts';
 
@@ -17,8 +17,12 @@ const LISTED_MAX = 20;
 
 /** Refuses with Forbidden a role or binding by which its writer would give more than it holds; lets all else pass. */
 export function escalationGuard(store: RoleReader, authorize: Authorize) {
-  return async (object: KubeObject, { kind, identity }: Pick<Completion, 'kind' | 'identity'>): Promise<void> => {
-    if (kind.group !== rbacGroup) return;
+  return async (
+    object: KubeObject | undefined,
+    { kind, identity }: Pick<Completion, 'kind' | 'identity'>,
+  ): Promise<void> => {
+    // Who deletes gives nothing.
+    if (object === undefined || kind.group !== rbacGroup) return;
     const { namespace } = object.metadata;
     const isBinding = kind.plural === 'rolebindings' || kind.plural === 'clusterrolebindings';
     const named = isBinding ? roleNamed(object as RoleBinding) : { plural: kind.plural, name: object.metadata.name };

@@ -26,7 +26,7 @@ import { adoptOwners, apply, type Owner, ownersAfterCreate, ownersAfterUpdate, w
 import { applyMediaType, patchOf } from './patch.ts';
 import { writeBounds } from './write-bounds.ts';
 import { isDryRun } from './write-parameters.ts';
-import type { WriteCall, WriteParts } from './write-parts.ts';
+import { type WriteCall, type WriteParts, writeOf } from './write-parts.ts';
 
 export async function createObject(env: Env, parts: WriteParts, call: WriteCall): Promise<Answer> {
   const rendering = renderingOf(env, call);
@@ -48,7 +48,7 @@ async function createFrom(
   if (name !== undefined) call.facts.name = name;
   await requireNamespace(parts, call, name);
   const warnings = [...checkFields(parts.kinds, call, object), ...(kind.advice === undefined ? [] : [kind.advice])];
-  const write = { kind, previous: undefined, identity: call.identity };
+  const write = writeOf(call, undefined);
   const completed = (await parts.complete?.(object, write)) ?? object;
   const admitted = admit(parts.kinds, kind, completed, undefined);
   await parts.guard?.(admitted, write);
@@ -113,7 +113,7 @@ async function applyNew(
     );
   await requireMayCreate(parts, call);
   const owners = ownersAfterCreate(config, writer, { shape, part, nowMs: env.clock.now() });
-  const { created, warnings } = await createFrom(parts, call, forCreate(kind, config), owners);
+  const { created, warnings } = await createFrom(parts, { ...call, verb: 'create' }, forCreate(kind, config), owners);
   return json(201, renderObject(rendering, created), warnings);
 }
 
@@ -143,7 +143,7 @@ export async function rewrite(
     requireSame(subject, previous, asked);
     const next = forUpdate(kind, previous, asked, options.subresource);
     const warnings = checkFields(parts.kinds, call, next, previous);
-    const write = { kind, previous, identity: call.identity };
+    const write = writeOf(call, previous);
     const completed = options.subresource === 'status' ? next : ((await parts.complete?.(next, write)) ?? next);
     const valid = admit(parts.kinds, kind, completed, previous);
     const admitted = withOwners(valid, ownersOf(valid));
@@ -166,7 +166,7 @@ export async function deleteObject(env: Env, parts: WriteParts, call: WriteCall)
   const rendering = renderingOf(env, call);
   const deletion = deletionOf(await call.body(), call.contentType, call.query);
   call.facts.dryRun = deletion.dryRun;
-  const deleted = await deletion.run(parts, kind, path.namespace, path.name!);
+  const deleted = await deletion.run(parts, call, path.namespace, path.name!);
   if (isHeld(deleted)) return json(200, renderObject(rendering, deleted));
   return json(200, success({ kind, name: path.name! }, deleted.metadata.uid));
 }
@@ -188,7 +188,7 @@ export async function deleteObjects(env: Env, parts: WriteParts, call: WriteCall
     });
     for (const { metadata } of page.items) {
       try {
-        deleted.push(await deletion.run(parts, kind, metadata.namespace, metadata.name));
+        deleted.push(await deletion.run(parts, call, metadata.namespace, metadata.name));
       } catch (error) {
         // Somebody else deleted it first: that is what was wanted.
         if (codeOf(error) !== 'E_NOT_FOUND') throw error;

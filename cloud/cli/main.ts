@@ -9,6 +9,7 @@ import { shellEditor } from './node/editor.ts';
 import { manifestFiles } from './node/manifest-files.ts';
 import { outputFiles } from './node/output-files.ts';
 import { processTerminal } from './node/terminal.ts';
+import { makeUserKey } from './node/user-key.ts';
 import { usageError } from './options.ts';
 import type { Connection, ConnectionOptions, World } from './ports.ts';
 import { buildProgram } from './program.ts';
@@ -26,6 +27,7 @@ async function runCommandLine(args: readonly string[]): Promise<number> {
     files: manifestFiles,
     outputs: outputFiles,
     editor: shellEditor(process.env),
+    makeUserKey,
     async connect(options) {
       const connection = await openConnection(options, terminal.tell);
       connections.push(connection);

@@ -65,6 +65,20 @@ export interface Connection {
 export interface OutputFiles {
   /** Writes a new file durably, in a folder that is made when missing; resolves to its path. */
   write(folder: string, name: string, content: AsyncIterable<Uint8Array>): Promise<string>;
+  /** Errors: `E_INPUT_INVALID` when something is at `path`. */
+  expectFree(path: string): Promise<void>;
+  /** Writes a file, mode 0600, durably. Errors: `E_STORE_FAILED`. */
+  writePrivate(path: string, text: string): Promise<void>;
+}
+
+/** A new private key on P-256. */
+export interface UserKey {
+  /** PKCS#8. */
+  keyPem: string;
+  /** SubjectPublicKeyInfo (DER), base64. */
+  publicKey: string;
+  /** ECDSA with SHA-256 (DER), base64. */
+  sign(text: string): string;
 }
 
 export interface Editor {
@@ -92,6 +106,7 @@ export interface World {
   files: ManifestFiles;
   outputs: OutputFiles;
   editor: Editor;
+  makeUserKey(): Promise<UserKey>;
   /** Opens the connection that the options name; loads the Kubernetes client only then. Closed by `main`. */
   connect(options: ConnectionOptions): Promise<Connection>;
   /** Tells of one fault among several objects; the command goes on and ends with the first one's exit code. */

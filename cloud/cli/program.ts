@@ -2,6 +2,7 @@
 import { Argument, Command, Option } from 'commander';
 import type { LogLevel } from '../../protocol/node/log.ts';
 import { programVersion } from '../../protocol/program-version.ts';
+import { userDaysDefault, userRoles } from '../../protocol/user-certificate.ts';
 import { apply } from './commands/apply.ts';
 import { showAudit } from './commands/audit.ts';
 import { type CheckOptions, check } from './commands/check.ts';
@@ -22,6 +23,7 @@ import { createToken, deleteTokens, listTokens } from './commands/token.ts';
 import { getTwin, showHistory, watchTwin } from './commands/twin.ts';
 import { type InvokeOptions, invokeAction } from './commands/twin-invoke.ts';
 import { setTwins, unsetTwins } from './commands/twin-set.ts';
+import { createUser, listUsers, revokeUsers } from './commands/user.ts';
 import { version } from './commands/version.ts';
 import { type WaitOptions, wait } from './commands/wait.ts';
 import { shells } from './completion-scripts.ts';
@@ -62,6 +64,7 @@ export function buildProgram(world: World): Command {
   addPoolCommands(program.command('pool').description('nodes of one region or site'), world);
   addTwinCommands(program.command('twin').description('what nodes and devices shall be, and are'), world);
   addTokenCommands(program.command('token').description('what lets a terminal enrol'), world);
+  addUserCommands(program.command('user').description('who may use the API, and what they may do'), world);
   addImageCommands(program.command('image').description('what pods run'), world);
   addHubCommands(program.command('hub').description('the cloud process'), world);
   program
@@ -324,6 +327,32 @@ function addTokenCommands(token: Command, world: World): void {
     .description('make join tokens useless')
     .argument('<id...>')
     .action((ids, _, command) => deleteTokens(world, ids, optionsOf(command)));
+}
+
+function addUserCommands(user: Command, world: World): void {
+  user
+    .command('create')
+    .description('let somebody in: writes a kubeconfig with a certificate and a key of their own')
+    .argument('<name>')
+    .addOption(
+      new Option('--role <role>', 'what they may do: everything, run workloads and terminals, or look')
+        .choices(userRoles)
+        .makeOptionMandatory(),
+    )
+    .addOption(repeatedOption('--pool <pool>', 'an operator may change what belongs to it alone; may be repeated'))
+    .addOption(countOption('--days <count>', `how long the certificate is good (${userDaysDefault})`, 1))
+    .option('-o, --output <file>', 'the kubeconfig that is written, - for stdout (NAME.kubeconfig)')
+    .action((name, _, command) => createUser(world, name, optionsOf(command)));
+  user
+    .command('list')
+    .description('list the users that the hub signed a certificate for, and what is bound to them')
+    .addOption(outputOption())
+    .action((_, command) => listUsers(world, optionsOf(command)));
+  user
+    .command('revoke')
+    .description('end the certificates of users at once, also those signed by hand, and take their roles away')
+    .argument('<name...>')
+    .action((names, _, command) => revokeUsers(world, names, optionsOf(command)));
 }
 
 function addImageCommands(image: Command, world: World): void {

@@ -8,11 +8,18 @@
 import type { Env } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
 import type { Database, Row, SqlValue, Statement } from '../../protocol/node/sqlite.ts';
+import { userOf } from '../../protocol/resources/api/identity.ts';
 import type { AuditRecord } from '../../protocol/resources/api/parts.ts';
 import { groups } from '../identity/authority.ts';
+import { RecordQuota } from './record-quota.ts';
 
 /** Records that are kept; the oldest go first. A row has some 200 bytes, at most about 3 KB. */
 export const AUDIT_ROWS_MAX = 100_000;
+/**
+ * Records of those who change nothing, beside them: refusals, and what terminals and strangers ask. However many these
+ * are, they push out none of the others.
+ */
+export const AUDIT_ASIDE_ROWS_MAX = 10_000;
 /** By the hub's wall clock. */
 export const AUDIT_AGE_MS_MAX = 90 * 24 * 3_600_000;
 /** So long records wait for others: one commit more a moment, however many writes there are. */
@@ -41,17 +48,24 @@ export interface AuditQuery {
   countMax: number;
 }
 
-export const auditTables: string[] = [
+/** As version 6 of the hub's file had it. */
+export const auditMigration: string[] = [
   `CREATE TABLE audit_record (place INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL, user TEXT NOT NULL,
      groups TEXT NOT NULL, source_address TEXT NOT NULL, user_agent TEXT NOT NULL, verb TEXT NOT NULL,
      resource TEXT NOT NULL, version TEXT NOT NULL, namespace TEXT, name TEXT, code INTEGER NOT NULL,
      bytes INTEGER NOT NULL) STRICT`,
 ];
 
+/** What version 7 adds: which bound a record is under. */
+export const asideMigration: string[] = ['ALTER TABLE audit_record ADD COLUMN aside INTEGER NOT NULL DEFAULT 0'];
+
+export const auditTables: string[] = [...auditMigration, ...asideMigration];
+
 export class AuditJournal {
   readonly #env: Env;
   readonly #database: Pick<Database, 'write' | 'all'>;
   readonly #closing = new AbortController();
+  readonly #quota = new RecordQuota();
   #pending: AuditRecord[] = [];
   /** Resolves when what was pending is on the disk or given up. */
   #waiting: Promise<void> | undefined;
@@ -65,9 +79,13 @@ export class AuditJournal {
     this.#database = database;
   }
 
-  /** Keeps it soon. One that cannot be kept is in the log: it never fails the write that it tells of. */
+  /**
+   * Keeps it soon. One that cannot be kept, and one of those that change nothing which is beyond their quota, is in the
+   * log: it never fails the write that it tells of.
+   */
   record(record: AuditRecord): void {
-    if (!isKept(record)) return;
+    if (record.dryRun) return;
+    if (isAside(record) && !this.#quota.takes(record.user, this.#env.clock.monotonic())) return;
     const kept = bounded(record);
     if (this.#closing.signal.aborted || this.#pending.length >= PENDING_RECORDS_MAX) {
       this.#lose([kept], new AppError('E_TOO_MANY', 'the audit journal takes no more records'));
@@ -84,14 +102,13 @@ export class AuditJournal {
     return (await this.#database.all(sql, params)).map(recordOf);
   }
 
-  /** How far it reaches, by its places: at most `rows` records. Errors: `E_STORE_FAILED`. */
+  /** How far it reaches: `rows` records of what was changed, or failed. Errors: `E_STORE_FAILED`. */
   async extent(): Promise<{ rows: number; oldestMs?: number; lastBackupMs?: number }> {
     await this.#flush();
     const [row] = await this.#database.all(
-      `WITH ends AS (SELECT min(place) AS first FROM audit_record)
-         SELECT coalesce((SELECT max(place) FROM audit_record) - first + 1, 0) AS rows,
-           (SELECT time_ms FROM audit_record WHERE place = first) AS oldest,
-           (SELECT max(time_ms) FROM audit_record WHERE resource = 'backup' AND code = 200) AS backup FROM ends`,
+      `SELECT (SELECT count(*) FROM audit_record WHERE aside = 0) AS rows,
+         (SELECT time_ms FROM audit_record WHERE aside = 0 ORDER BY place LIMIT 1) AS oldest,
+         (SELECT max(time_ms) FROM audit_record WHERE resource = 'backup' AND code = 200) AS backup`,
     );
     const { rows, oldest, backup } = row!;
     return {
@@ -137,10 +154,11 @@ export class AuditJournal {
     this.#prunedMs = clock.monotonic();
     return [
       {
-        sql: `DELETE FROM audit_record WHERE time_ms < ?
-                OR place <= (SELECT max(place) FROM audit_record) - ?`,
-        params: [clock.now() - AUDIT_AGE_MS_MAX, AUDIT_ROWS_MAX],
+        sql: 'DELETE FROM audit_record WHERE time_ms < ?',
+        params: [clock.now() - AUDIT_AGE_MS_MAX],
       },
+      beyond(0, AUDIT_ROWS_MAX),
+      beyond(1, AUDIT_ASIDE_ROWS_MAX),
     ];
   }
 
@@ -150,33 +168,49 @@ export class AuditJournal {
 }
 
 /**
- * Dry runs change nothing. What was refused because of who asked is in the log alone: otherwise a stranger, or a
- * stolen terminal, could push the records of others out.
+ * Whether a record is under the bound of its own: what was refused because of who asked, what terminals ask, and what
+ * strangers ask in vain. Otherwise they could push the records of others out. Who joined is none of these: it had a
+ * token.
  */
-export function isKept({ dryRun, code, groups: callers }: AuditRecord): boolean {
-  return !dryRun && (code !== 403 || callers.includes(groups.administrators));
+export function isAside({ user, code, groups: callers }: AuditRecord): boolean {
+  if (callers.includes(groups.administrators)) return false;
+  if (code === 401 || code === 403 || callers.includes(groups.nodes)) return true;
+  return user === userOf(undefined) && code !== 200;
+}
+
+/** Forgets the oldest of one bound when there are more than `rowsMax`. */
+function beyond(aside: 0 | 1, rowsMax: number): Statement {
+  return {
+    sql: `DELETE FROM audit_record WHERE aside = ?1 AND place <= (
+            SELECT place FROM audit_record WHERE aside = ?1 ORDER BY place DESC LIMIT 1 OFFSET ?2)`,
+    params: [aside, rowsMax],
+  };
 }
 
 function insertion(records: readonly AuditRecord[]): Statement {
-  const rows = records.map(({ timeMs, code, bytes, groups: callers, namespace, name, ...texts }) => [
-    timeMs,
-    texts.user,
-    JSON.stringify(callers),
-    texts.sourceAddress,
-    texts.userAgent,
-    texts.verb,
-    texts.resource,
-    texts.version,
-    namespace ?? null,
-    name ?? null,
-    code,
-    bytes,
-  ]);
+  const rows = records.map((record) => {
+    const { timeMs, code, bytes, groups: callers, namespace, name, ...texts } = record;
+    return [
+      timeMs,
+      texts.user,
+      JSON.stringify(callers),
+      texts.sourceAddress,
+      texts.userAgent,
+      texts.verb,
+      texts.resource,
+      texts.version,
+      namespace ?? null,
+      name ?? null,
+      code,
+      bytes,
+      isAside(record) ? 1 : 0,
+    ];
+  });
   return {
     sql: `INSERT INTO audit_record (time_ms, user, groups, source_address, user_agent, verb, resource, version,
-              namespace, name, code, bytes)
+              namespace, name, code, bytes, aside)
             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-              value ->> 8, value ->> 9, value ->> 10, value ->> 11 FROM json_each(?)`,
+              value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12 FROM json_each(?)`,
     params: [JSON.stringify(rows)],
   };
 }

@@ -15,6 +15,10 @@ const VERSION = 'stile/v1';
 const deeds: readonly { line: RegExp; verb?: string; resource: string }[] = [
   { line: /^POST \/stile\/v1\/tokens$/, verb: 'create', resource: 'tokens' },
   { line: /^DELETE \/stile\/v1\/tokens\/(?<name>.+)$/, verb: 'delete', resource: 'tokens' },
+  { line: /^POST \/stile\/v1\/users$/, verb: 'create', resource: 'users' },
+  { line: /^DELETE \/stile\/v1\/users\/(?<name>.+)$/, verb: 'delete', resource: 'users' },
+  { line: /^POST \/stile\/v1\/enrol$/, verb: 'enrol', resource: 'nodes' },
+  { line: /^POST \/stile\/v1\/renew$/, verb: 'renew', resource: 'nodes' },
   { line: /^POST \/stile\/v1\/nodes\/(?<name>[^/]+)\/(?<verb>revoke|resume|move)$/, resource: 'nodes' },
   { line: /^PUT \/stile\/v1\/images\/(?<name>.+)$/, verb: 'update', resource: 'images' },
   { line: /^DELETE \/stile\/v1\/images\/(?<name>.+)$/, verb: 'delete', resource: 'images' },

@@ -14,7 +14,9 @@ import type { AuditRecord } from '../../protocol/resources/api/parts.ts';
 import { createApi } from '../api/api.ts';
 import { authorizeRoles } from '../api/authorize-roles.ts';
 import { nodePoolAdmission } from '../api/node-pool-admission.ts';
+import { poolGuard } from '../api/pool-limits.ts';
 import { escalationGuard } from '../api/role-escalation.ts';
+import { allGuards } from '../api/write-parts.ts';
 import type { Authority } from '../identity/authority.ts';
 import { administratorCertificate, openAuthority, serverCertificate } from '../identity/authority-files.ts';
 import { openIdentityDesk } from '../identity/identity-desk.ts';
@@ -23,10 +25,15 @@ import { type Listener, openListener, type RequestHandler } from '../identity/li
 import { Peers } from '../identity/peer.ts';
 import { Roster } from '../identity/roster.ts';
 import { SqliteIdentityStore } from '../identity/sqlite-identity-store.ts';
+import { userEndpoints } from '../identity/user-endpoints.ts';
+import { UserRoster } from '../identity/user-roster.ts';
+import { SqliteUserStore, type UserStore } from '../identity/user-store.ts';
+import { Users } from '../identity/users.ts';
 import { BlobFiles } from '../images/blob-files.ts';
 import { imageEndpoints } from '../images/endpoints.ts';
 import { SqliteImageTags } from '../images/image-tags.ts';
 import { ImageStore } from '../images/store.ts';
+import { nodePoolKind } from '../kinds/registry.ts';
 import { SqliteStore } from '../store/sqlite.ts';
 import { actionAdmission } from '../twins/action-admission.ts';
 import { historyEndpoint } from '../twins/history-endpoint.ts';
@@ -50,6 +57,7 @@ import { servedKinds } from './served-kinds.ts';
 import { sessionEndpoint } from './session-endpoint.ts';
 import { sessionUpgrade } from './session-upgrade.ts';
 import { SqliteHubJournal } from './sqlite-journal.ts';
+import { userBindings } from './user-bindings.ts';
 
 export interface ServeOptions {
   dataDir: string;
@@ -139,7 +147,9 @@ export async function openHub(
     closers.push(() => hub.stop());
     const identities = new SqliteIdentityStore(database);
     const roster = await Roster.load(identities);
-    const peers = new Peers(env.clock, authority.certificatePem, roster);
+    const userStore = new SqliteUserStore(database);
+    const users = await UserRoster.load(userStore);
+    const peers = new Peers(env.clock, authority.certificatePem, roster, users);
     const listener = await openListener(env, {
       dataDir,
       ...listen,
@@ -149,7 +159,7 @@ export async function openHub(
     });
     closers.push(() => listener.close());
     destinations.push(...destinationsOf(advertised, { host: listen.host, port: listener.port }));
-    const identity = { authority, identities, roster, peers, suspicions };
+    const identity = { authority, identities, roster, peers, suspicions, users: { store: userStore, roster: users } };
     closers.push(attach(env, { dataDir, database, audits, listener, hub, store, images, destinations, ...identity }));
     return { greeting: await greet(env, dataDir, authority, destinations[0]!), destinations, close };
   } catch (error) {
@@ -170,6 +180,7 @@ interface Parts {
   identities: SqliteIdentityStore;
   roster: Roster;
   peers: Peers;
+  users: { store: UserStore; roster: UserRoster };
   suspicions: Suspicions;
   destinations: readonly string[];
 }
@@ -210,19 +221,23 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
     destinations: () => destinations,
     ...nodeDecisions(env, store, hub.sessions, listener),
   });
+  const users = new Users(env, {
+    authority,
+    ...parts.users,
+    poolExists: async (pool) => (await store.get(nodePoolKind, undefined, pool)) !== undefined,
+    ...userBindings(store),
+    onRevoked: (user) => listener.dropUser(user),
+  });
+  handle('/stile/v1/', userEndpoints(env, users));
   parts.suspicions.hear = (node, evidence) => desk.identities.suspect(node, evidence);
   const admitAction = actionAdmission(env.clock, store, (node) => hub.state.epochs.get(node));
   const authorize = authorizeRoles(store);
-  const escalation = escalationGuard(store, authorize);
   const pools = nodePoolAdmission(store);
   const api = createApi(env, {
     store,
     kinds: servedKinds,
     authorize,
-    guard: async (object, write) => {
-      await escalation(object, write);
-      await pools.guard(object, write);
-    },
+    guard: allGuards(escalationGuard(store, authorize), poolGuard(store), pools.guard),
     guardDeletion: pools.guardDeletion,
     audit,
     version: versionInfo,

@@ -23,6 +23,7 @@ export interface KeyedCertificate {
   keyPem: string;
 }
 
+/** One that was signed for a key which its owner keeps. */
 export interface NodeCertificatePem {
   certificatePem: string;
   /** As `X509Certificate.serialNumber` writes it: upper-case hexadecimal. */
@@ -122,15 +123,31 @@ export class Authority {
    * now, but not before `issuedMsMin` and the authority itself: by a clock that stands at 1970 it would be over, beyond
    * all grace, as soon as the clock is right again.
    */
-  async issueNode(name: string, publicKey: Uint8Array, issuedMsMin = 0): Promise<NodeCertificatePem> {
+  issueNode(name: string, publicKey: Uint8Array, issuedMsMin = 0): Promise<NodeCertificatePem> {
+    const subject: x509.JsonName = [{ O: [groups.nodes] }, { CN: [nodeUserPrefix + name] }];
+    const floorMs = Math.max(issuedMsMin, this.#certificate.notBefore.getTime());
+    return this.#issueForKey(subject, nodeLifeMs, publicKey, floorMs);
+  }
+
+  /** As `issueUser`, for a user whose possession of the key has been shown. `publicKey` as in `issueNode`. */
+  issueUserKey(
+    name: string,
+    memberOf: readonly string[],
+    publicKey: Uint8Array,
+    lifeMs: number,
+  ): Promise<NodeCertificatePem> {
+    return this.#issueForKey([...memberOf.map((group) => ({ O: [group] })), { CN: [name] }], lifeMs, publicKey, 0);
+  }
+
+  async #issueForKey(
+    subject: x509.JsonName,
+    lifeMs: number,
+    publicKey: Uint8Array,
+    issuedMsMin: number,
+  ): Promise<NodeCertificatePem> {
     const key = await webcrypto.subtle.importKey('spki', Buffer.from(publicKey), algorithm, true, ['verify']);
-    const certificate = await this.#issue(
-      [{ O: [groups.nodes] }, { CN: [nodeUserPrefix + name] }],
-      nodeLifeMs,
-      key,
-      [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])],
-      Math.max(issuedMsMin, this.#certificate.notBefore.getTime()),
-    );
+    const client = new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]);
+    const certificate = await this.#issue(subject, lifeMs, key, [client], issuedMsMin);
     const issued = new X509Certificate(certificate);
     return {
       certificatePem: certificate,

@@ -55,6 +55,8 @@ const routes: Record<string, (exchange: Exchange) => Promise<void>> = {
     const answer = await attempts.count(request.socket.remoteAddress ?? '', async () =>
       peers.enrolments.enrol(readEnrolRequest(await readJson(request, enrolBodyBytesMax, env.clock))),
     );
+    // The record of it names who joined.
+    response.setHeader('location', `/stile/v1/nodes/${answer.node}`);
     sendJson(response, 200, answer);
   },
   'POST /stile/v1/tokens': async ({ env, peers, request, response, identity }) => {
@@ -88,8 +90,8 @@ export function requireAdministrator(identity: PeerIdentity | undefined): void {
   throw new AppError('E_FORBIDDEN', 'only an administrator may do this: use the kubeconfig that the hub wrote');
 }
 
-/** Errors: `E_INPUT_INVALID`. */
-function decoded(part: string): string {
+/** A part of a path. Errors: `E_INPUT_INVALID`. */
+export function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch (error) {

@@ -1,4 +1,4 @@
-/** The administrator's kubeconfig: what `kubectl` and `stile` need to reach this hub, in one file. */
+/** A kubeconfig, the administrator's or a user's: what `kubectl` and `stile` need to reach this hub, in one file. */
 import { stringify } from 'yaml';
 import { readIfPresent, writeDurably } from '../../protocol/node/durable-file.ts';
 import type { KeyedCertificate } from './authority.ts';
@@ -13,6 +13,8 @@ export interface KubeconfigParts {
   hubServer?: string;
   caPem: string;
   administrator: KeyedCertificate;
+  /** Whose certificate it is. */
+  user?: string;
 }
 
 /** Errors: `E_STORE_FAILED`. A file that says so already is left alone: a hub starts on a full disk too. */
@@ -23,12 +25,12 @@ export async function writeKubeconfig(path: string, parts: KubeconfigParts): Pro
 
 /** The text of the file (kubectl's Config v1). */
 export function kubeconfig(parts: KubeconfigParts): string {
-  const { server, hubServer = server, caPem, administrator } = parts;
+  const { server, hubServer = server, caPem, administrator, user = 'stile-admin' } = parts;
   return stringify({
     apiVersion: 'v1',
     kind: 'Config',
     'current-context': 'stile',
-    contexts: [{ name: 'stile', context: { cluster: 'stile', user: 'stile-admin' } }],
+    contexts: [{ name: 'stile', context: { cluster: 'stile', user } }],
     clusters: [
       {
         name: 'stile',
@@ -41,7 +43,7 @@ export function kubeconfig(parts: KubeconfigParts): string {
     ],
     users: [
       {
-        name: 'stile-admin',
+        name: user,
         user: {
           'client-certificate-data': base64(administrator.certificatePem),
           'client-key-data': base64(administrator.keyPem),

@@ -123,6 +123,14 @@ export class Listener {
     }
   }
 
+  /** Closes every connection that was opened with a certificate of `user` which no longer counts: watches end too. */
+  dropUser(user: string): void {
+    for (const socket of this.#sockets) {
+      const shown = this.#peers.shownUser(socket);
+      if (shown === user && this.#peers.identify(socket) === undefined) socket.destroySoon();
+    }
+  }
+
   async start(): Promise<void> {
     this.#server.on('secureConnection', (socket) => this.#keep(socket));
     this.#server.on('tlsClientError', (error) => this.#env.log.debug('handshake failed', { reason: error.message }));

@@ -7,7 +7,7 @@ import type { Env } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
 import { readJson, sendError, sendJson } from '../../protocol/json-exchange.ts';
 import { readRenewRequest, renewBodyBytesMax } from '../../protocol/renewal.ts';
-import { requireAdministrator } from './endpoints.ts';
+import { decoded, requireAdministrator } from './endpoints.ts';
 import type { RequestHandler } from './listener.ts';
 import type { NodeIdentities } from './node-identities.ts';
 import type { Peers } from './peer.ts';
@@ -32,6 +32,7 @@ export function nodeEndpoints(env: Env, parts: NodeEndpointPeers): RequestHandle
         // Asked before the body is read: a stranger's is of no interest.
         const shown = parts.peers.renewable(request.socket as TLSSocket);
         const wish = readRenewRequest(await readJson(request, renewBodyBytesMax, env.clock));
+        response.setHeader('location', `/stile/v1/nodes/${shown.node}`);
         sendJson(response, 200, await parts.renewals.renew(shown, wish));
       } else {
         requireAdministrator(identity);
@@ -53,13 +54,4 @@ function readMove(body: unknown): string {
   const { pool } = (body ?? {}) as Record<string, unknown>;
   if (typeof pool === 'string' && pool !== '') return pool;
   throw new AppError('E_INPUT_INVALID', 'a move is {"pool": NAME}');
-}
-
-/** Errors: `E_INPUT_INVALID`. */
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch (error) {
-    throw new AppError('E_INPUT_INVALID', `${part} is not a path in percent encoding`, { cause: error });
-  }
 }

@@ -11,6 +11,7 @@ import { renewalGraceMs } from '../../protocol/renewal.ts';
 import { groups, issuedMsOf, nodeUserPrefix } from './authority.ts';
 import type { NodeCertificate } from './identity-store.ts';
 import type { Roster, Standing } from './roster.ts';
+import type { UserRoster } from './user-roster.ts';
 
 /** A connection whose peer may have shown a certificate. */
 export type ShowingSocket = Pick<TLSSocket, 'getPeerX509Certificate'>;
@@ -50,13 +51,16 @@ export class Peers {
   readonly #clock: Clock;
   readonly #authority: X509Certificate;
   readonly #roster: Roster;
+  readonly #users: Pick<UserRoster, 'counts'>;
   readonly #shown = new WeakMap<ShowingSocket, Shown | 'none'>();
   #onFirstUse: (certificate: NodeCertificate) => void = () => {};
 
-  constructor(clock: Clock, authorityPem: string, roster: Roster) {
+  /** Without `users` the certificate of each counts until it ends. */
+  constructor(clock: Clock, authorityPem: string, roster: Roster, users?: Pick<UserRoster, 'counts'>) {
     this.#clock = clock;
     this.#authority = new X509Certificate(authorityPem);
     this.#roster = roster;
+    this.#users = users ?? { counts: () => true };
   }
 
   /** Hears of a renewed certificate that came for the first time; the roster has it as the current one already. */
@@ -71,7 +75,7 @@ export class Peers {
     const nowMs = this.#clock.now();
     if (nowMs > shown.notAfterMs) return undefined;
     if (shown.node === undefined) {
-      if (nowMs < shown.notBeforeMs) return undefined;
+      if (nowMs < shown.notBeforeMs || !this.#users.counts(shown.user, shown.serial)) return undefined;
     } else {
       // When it begins is not asked: this hub wrote that itself, and its clock was or is wrong.
       const standing = this.#roster.standing(shown.node);
@@ -123,6 +127,12 @@ export class Peers {
     if (this.#roster.standing(shown.node) !== 'superseded') return undefined;
     const endedMs = this.#roster.known(shown.serial)?.revokedMs ?? Number.POSITIVE_INFINITY;
     return this.#clock.now() - endedMs > SETTLED_MS ? shown.node.node : undefined;
+  }
+
+  /** The user, who is no node, whose certificate was shown, whether it still counts or not. */
+  shownUser(socket: ShowingSocket): string | undefined {
+    const shown = this.#shownBy(socket);
+    return shown === 'none' || shown.node !== undefined ? undefined : shown.user;
   }
 
   /** The node whose certificate was shown, whether it still counts or not. */

@@ -46,6 +46,8 @@ interface Exchange {
   query: URLSearchParams;
   signal: AbortSignal;
   subject: Subject;
+  /** What is asked of a kind that is served, before it is known whether the caller may. */
+  asked?: Pick<Call, 'kind' | 'path' | 'verb'>;
   call?: Call;
   bodyBytes: number;
 }
@@ -176,7 +178,10 @@ class RestApi<K extends ResourceKind> implements Api {
       return review.answer(identity, this.#parts.authorize, body, contentType);
     }
     const kind = this.#parts.kinds.kindByPlural(path.group, path.version, path.plural);
-    if (kind !== undefined) exchange.subject = path.name === undefined ? { kind } : { kind, name: path.name };
+    if (kind !== undefined) {
+      exchange.subject = path.name === undefined ? { kind } : { kind, name: path.name };
+      exchange.asked = { kind, path, verb };
+    }
     await this.#permit(exchange, verb, path);
     if (kind === undefined) throw noSuchPath();
     const view = viewOf(request.headers.accept);
@@ -251,9 +256,11 @@ class RestApi<K extends ResourceKind> implements Api {
     return status;
   }
 
-  #audit({ call, identity, request, bodyBytes }: Exchange, code: number): void {
-    if (call === undefined || !writeVerbs.has(call.verb)) return;
-    const { kind, path, verb, facts } = call;
+  #audit({ asked, call, query, identity, request, bodyBytes }: Exchange, code: number): void {
+    if (asked === undefined || !writeVerbs.has(asked.verb)) return;
+    const { kind, path, verb } = asked;
+    // Who may not do it at all has not been listened to.
+    const facts: Call['facts'] = call?.facts ?? { dryRun: query.has('dryRun') };
     const plural = kind.group === '' ? kind.plural : `${kind.plural}.${kind.group}`;
     const name = path.name ?? facts.name;
     this.#parts.audit({

@@ -10,8 +10,9 @@ import { createApi } from '../../../cloud/api/api.ts';
 import { authorizeMasters } from '../../../cloud/api/authorize-masters.ts';
 import { authorizeRoles } from '../../../cloud/api/authorize-roles.ts';
 import { nodePoolAdmission } from '../../../cloud/api/node-pool-admission.ts';
+import { poolGuard } from '../../../cloud/api/pool-limits.ts';
 import { escalationGuard } from '../../../cloud/api/role-escalation.ts';
-import type { WriteParts } from '../../../cloud/api/write-parts.ts';
+import { allGuards, type WriteParts } from '../../../cloud/api/write-parts.ts';
 import { Authority, createAuthorityMaterial, type KeyedCertificate } from '../../../cloud/identity/authority.ts';
 import { kubeconfig } from '../../../cloud/identity/kubeconfig.ts';
 import { kindByPlural, kinds, namespaceKind } from '../../../cloud/kinds/registry.ts';
@@ -88,17 +89,15 @@ export class TestServer {
     const { logEntriesMax } = options;
     this.store = new MemoryStore(env, logEntriesMax === undefined ? {} : { logEntriesMax });
     const authorize = options.roles ? authorizeRoles(this.store) : (options.authorize ?? authorizeMasters);
-    const escalation = options.roles ? escalationGuard(this.store, authorize) : undefined;
     const pools = nodePoolAdmission(this.store);
     this.#parts = {
       store: this.store,
       kinds: { kinds, kindByPlural, schemas, unknownFields, structuralFaults },
       authorize,
       ...pools,
-      guard: async (object, write) => {
-        await escalation?.(object, write);
-        await pools.guard(object, write);
-      },
+      guard: options.roles
+        ? allGuards(escalationGuard(this.store, authorize), poolGuard(this.store), pools.guard)
+        : pools.guard,
       audit: (record) => this.audited.push(record),
       version: testVersion,
       bounds: options.bounds ?? {},

@@ -6,6 +6,7 @@ import { httpConnection } from '../../../cloud/cli/node/http-connection.ts';
 import { loadTarget } from '../../../cloud/cli/node/kubeconfig-files.ts';
 import { manifestFiles } from '../../../cloud/cli/node/manifest-files.ts';
 import { outputFiles } from '../../../cloud/cli/node/output-files.ts';
+import { makeUserKey } from '../../../cloud/cli/node/user-key.ts';
 import { usageError } from '../../../cloud/cli/options.ts';
 import type { Connection, Editor, World } from '../../../cloud/cli/ports.ts';
 import { buildProgram } from '../../../cloud/cli/program.ts';
@@ -51,6 +52,7 @@ export async function runHere(
     },
     outputs: outputFiles,
     editor: editor ?? shellEditor({ EDITOR: 'false' }),
+    makeUserKey,
     async connect(options) {
       const target = await loadTarget({ kubeconfig, ...options }, {});
       const { requestTimeoutMs } = options;

@@ -8,12 +8,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AUDIT_ANSWER_BYTES_MAX, auditEndpoint, pageOf } from '../../../cloud/hub/audit-endpoint.ts';
 import {
   AUDIT_AGE_MS_MAX,
+  AUDIT_ASIDE_ROWS_MAX,
   AUDIT_ROWS_MAX,
   AuditJournal,
   auditTables,
   type KeptRecord,
 } from '../../../cloud/hub/audit-journal.ts';
 import { audited, deedOf } from '../../../cloud/hub/audited-endpoints.ts';
+import { QUOTA_ALL, QUOTA_CALLER } from '../../../cloud/hub/record-quota.ts';
 import { groups } from '../../../cloud/identity/authority.ts';
 import type { RequestHandler } from '../../../cloud/identity/listener.ts';
 import type { PeerIdentity } from '../../../cloud/identity/peer.ts';
@@ -76,12 +78,51 @@ describe('the audit journal', () => {
     expect(await all()).toEqual([{ place: 1, ...facts }]);
   });
 
-  it('keeps nothing of dry runs, nor what strangers were refused; what an administrator was refused it does', async () => {
+  it('keeps nothing of dry runs, and who was refused like everybody else', async () => {
     journal.record(written({ dryRun: true }));
-    journal.record(written({ code: 403, user: 'system:anonymous', groups: [] }));
-    journal.record(written({ code: 403, ...terminal }));
+    journal.record(written({ code: 403, user: 'system:anonymous', groups: [], name: 'of a stranger' }));
+    journal.record(written({ code: 403, ...terminal, name: 'of a terminal' }));
     journal.record(written({ code: 403, name: 'mine' }));
-    expect((await all()).map(({ name }) => name)).toEqual(['mine']);
+    expect((await all()).map(({ name }) => name)).toEqual(['of a stranger', 'of a terminal', 'mine']);
+    expect(await database.all('SELECT aside FROM audit_record')).toEqual([{ aside: 1 }, { aside: 1 }, { aside: 0 }]);
+  });
+
+  it('takes so many refusals of one caller in a minute, and of all, and every write meanwhile', async () => {
+    for (let number = 0; number < QUOTA_CALLER + 5; number++)
+      journal.record(written({ code: 403, user: 'ann', groups: [], name: 'refused' }));
+    for (let number = 0; number < QUOTA_ALL; number++)
+      journal.record(written({ code: 403, user: `u-${number}`, groups: [], name: 'refused' }));
+    for (let number = 0; number < 5; number++) journal.record(written({ user: 'ann', groups: [], name: 'done' }));
+    const names = (await all()).map(({ name }) => name);
+    expect(names.filter((name) => name === 'refused')).toHaveLength(QUOTA_ALL);
+    expect((await all()).filter(({ user }) => user === 'ann')).toHaveLength(QUOTA_CALLER + 5);
+    expect(names.filter((name) => name === 'done')).toHaveLength(5);
+  });
+
+  it('forgets the oldest refusals for the sake of later ones, and no write', async () => {
+    journal.record(written({ name: 'write' }));
+    journal.record(written({ code: 403, groups: [], name: 'first refusal' }));
+    await journal.close();
+    await database.write([
+      {
+        sql: `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+              INSERT INTO audit_record (time_ms, user, groups, source_address, user_agent, verb, resource, version,
+                namespace, name, code, bytes, aside)
+              SELECT time_ms, user, groups, source_address, user_agent, verb, resource, version, namespace, 'flood',
+                code, bytes, aside FROM n, audit_record WHERE aside = 1 AND name = 'first refusal'`,
+        params: [AUDIT_ASIDE_ROWS_MAX],
+      },
+    ]);
+    const restarted = new AuditJournal(env, database);
+    restarted.record(written({ name: 'last' }));
+    await restarted.close();
+    const kept = await database.all('SELECT name, count(*) AS n FROM audit_record GROUP BY name ORDER BY name');
+    expect(kept).toEqual([
+      { name: 'flood', n: AUDIT_ASIDE_ROWS_MAX },
+      { name: 'last', n: 1 },
+      { name: 'write', n: 1 },
+    ]);
+    expect((await restarted.extent()).rows).toBe(2);
   });
 
   it('writes the records of one moment in one commit', async () => {
@@ -121,18 +162,24 @@ describe('the audit journal', () => {
     journal.record(written({ name: 'old', timeMs: systemClock.now() - AUDIT_AGE_MS_MAX - 60_000 }));
     journal.record(written({ name: 'young' }));
     expect((await all()).map(({ name }) => name)).toEqual(['young']);
-    await database.write([{ sql: 'UPDATE audit_record SET place = place + ?', params: [AUDIT_ROWS_MAX * 2] }]);
     await database.write([
       {
-        sql: `INSERT INTO audit_record SELECT place - ?, time_ms, user, groups, source_address, user_agent, verb, resource,
-                version, namespace, 'first', code, bytes FROM audit_record`,
-        params: [AUDIT_ROWS_MAX],
+        sql: `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+              INSERT INTO audit_record (time_ms, user, groups, source_address, user_agent, verb, resource, version,
+                namespace, name, code, bytes)
+              SELECT time_ms, user, groups, source_address, user_agent, verb, resource, version, namespace, 'many',
+                code, bytes FROM n, audit_record WHERE name = 'young'`,
+        params: [AUDIT_ROWS_MAX - 1],
       },
     ]);
     const restarted = new AuditJournal(env, database);
     restarted.record(written({ name: 'new' }));
     await restarted.close();
-    expect((await all()).map(({ name }) => name)).toEqual(['young', 'new']);
+    const kept = await database.all('SELECT name, count(*) AS n FROM audit_record GROUP BY name ORDER BY name');
+    expect(kept).toEqual([
+      { name: 'many', n: AUDIT_ROWS_MAX - 1 },
+      { name: 'new', n: 1 },
+    ]);
   });
 
   it('cuts what a caller may make as long as it likes', async () => {
@@ -223,7 +270,11 @@ describe('the hub’s own endpoints', () => {
     ['GET', '/stile/v1/backup', { verb: 'get', resource: 'backup' }],
     ['GET', '/stile/v1/tokens', undefined],
     ['GET', '/stile/v1/images', undefined],
-    ['POST', '/stile/v1/renew', undefined],
+    ['POST', '/stile/v1/renew', { verb: 'renew', resource: 'nodes' }],
+    ['POST', '/stile/v1/enrol', { verb: 'enrol', resource: 'nodes' }],
+    ['POST', '/stile/v1/users', { verb: 'create', resource: 'users' }],
+    ['GET', '/stile/v1/users', undefined],
+    ['DELETE', '/stile/v1/users/ann', { verb: 'delete', resource: 'users', name: 'ann' }],
   ])('%s %s is %j', (method, path, deed) => {
     expect(deedOf(method, path)).toEqual(deed);
   });

@@ -55,6 +55,17 @@ export const earlierHubSchemas: Readonly<Record<number, readonly string[]>> = {
     'CREATE TABLE node_greeting (node TEXT PRIMARY KEY, epoch TEXT NOT NULL) STRICT',
     'CREATE TABLE twin_change (twin TEXT NOT NULL, uid TEXT NOT NULL, version INTEGER NOT NULL, time_ms INTEGER NOT NULL, who TEXT NOT NULL, patch TEXT, PRIMARY KEY (twin, uid, version)) STRICT',
   ],
+  6: [
+    ...hubTables,
+    ...renewedIdentities,
+    'CREATE INDEX node_event_id ON node_event (node, type, id) WHERE id IS NOT NULL',
+    'CREATE TABLE twin (kind TEXT NOT NULL, key TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (kind, key)) STRICT',
+    'CREATE TABLE twin_log (revision INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, removed INTEGER NOT NULL, object TEXT NOT NULL) STRICT',
+    'CREATE TABLE twin_floor (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT',
+    'CREATE TABLE node_greeting (node TEXT PRIMARY KEY, epoch TEXT NOT NULL) STRICT',
+    'CREATE TABLE twin_change (twin TEXT NOT NULL, uid TEXT NOT NULL, version INTEGER NOT NULL, time_ms INTEGER NOT NULL, who TEXT NOT NULL, patch TEXT, PRIMARY KEY (twin, uid, version)) STRICT',
+    'CREATE TABLE audit_record (place INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL, user TEXT NOT NULL, groups TEXT NOT NULL, source_address TEXT NOT NULL, user_agent TEXT NOT NULL, verb TEXT NOT NULL, resource TEXT NOT NULL, version TEXT NOT NULL, namespace TEXT, name TEXT, code INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT',
+  ],
 };
 
 const nodeTables = [
