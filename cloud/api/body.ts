@@ -60,13 +60,21 @@ export function asTypedObject(value: unknown): Record<string, unknown> & { apiVe
   return value as Record<string, unknown> & { apiVersion: string; kind: string };
 }
 
-/** Refuses what is nested so deeply that a recursive reader would run out of stack. Walks without recursion. */
+/**
+ * Refuses what is nested so deeply that a recursive reader would run out of stack; a YAML alias within its own anchor
+ * never ends. Walks without recursion, and what aliases share once a level.
+ */
 function bounded(value: unknown): unknown {
   let level: unknown[] = [value];
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > writeBounds.bodyDepthMax)
       throw badRequest(`the body is nested deeper than ${writeBounds.bodyDepthMax} levels: flatten it`);
-    level = level.flatMap((node) => (typeof node === 'object' && node !== null ? Object.values(node) : []));
+    level = [...new Set(level.flatMap(membersOf))];
   }
   return value;
+}
+
+function membersOf(node: unknown): object[] {
+  if (typeof node !== 'object' || node === null) return [];
+  return Object.values(node).filter((member) => typeof member === 'object' && member !== null);
 }

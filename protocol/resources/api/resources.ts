@@ -29,6 +29,8 @@ export function handlerOf<K extends ResourceKind>(
   const { subresource, name, namespace } = path;
   if (!kind.namespaced && namespace !== undefined) throw noSuchPath();
   if (kind.namespaced && namespace === undefined && (name !== undefined || verb === 'create')) throw noSuchPath();
+  // As upstream: nobody empties all namespaces with one request.
+  if (kind.namespaced && namespace === undefined && verb === 'deletecollection') throw notAllowed();
   if (beyond === undefined && writeVerbs.has(verb))
     throw refuse('MethodNotAllowed', 'this server only reads: make the change at the hub');
   if (subresource === undefined) {

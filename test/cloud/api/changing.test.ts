@@ -137,6 +137,13 @@ describe('deletion', () => {
     expect(await server.names('configmaps')).toEqual(['c']);
   });
 
+  it('never empties all namespaces with one request', async () => {
+    await server.ask('POST', maps, { body: configMap('kept') });
+    const refused = await server.ask('DELETE', '/api/v1/configmaps');
+    expect(refused.body).toMatchObject({ code: 405, reason: 'MethodNotAllowed' });
+    expect((await server.ask('GET', `${maps}/kept`)).code).toBe(200);
+  });
+
   it('answers with the object while a finalizer holds it', async () => {
     await server.ask('POST', maps, { body: { ...configMap('a'), metadata: { name: 'a', finalizers: ['x.dev/y'] } } });
     const held = await server.ask('DELETE', `${maps}/a`);

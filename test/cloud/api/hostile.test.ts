@@ -106,4 +106,9 @@ describe('a hostile client', () => {
       run,
     );
   });
+
+  it('cannot hold the server with a YAML alias that contains itself', () => {
+    for (const body of ['&a [*a, *a]', '&a {b: *a, c: *a}', 'a: &a [1, &b [*a, *b]]'])
+      expect(() => decodeYaml(Buffer.from(body))).toThrow('nested deeper than 100 levels');
+  });
 });
