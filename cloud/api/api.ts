@@ -38,7 +38,7 @@ function writing(parts: WriteParts): BeyondReading<Kind> {
         patch: (env, _read, call) => patchObject(env, parts, call),
       },
       scale: {
-        get: (_env, _read, call) => getScale(parts, call),
+        get: (env, _read, call) => getScale(env, parts, call),
         update: (env, _read, call) => replaceScale(env, parts, call),
         patch: (env, _read, call) => patchScale(env, parts, call),
       },

@@ -86,7 +86,9 @@ async function orphanDependents(
       const owners = object.metadata.ownerReferences ?? [];
       if (!owners.some((reference) => reference.uid === uid)) continue;
       const ownerReferences = owners.filter((reference) => reference.uid !== uid);
-      await parts.store.update(other, { ...object, metadata: { ...object.metadata, ownerReferences } });
+      const { ownerReferences: _all, ...metadata } = object.metadata;
+      const kept = ownerReferences.length === 0 ? metadata : { ...metadata, ownerReferences };
+      await parts.store.update(other, { ...object, metadata: kept });
     }
   }
 }

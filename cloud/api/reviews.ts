@@ -4,6 +4,7 @@ import type { ApiRequest, Authorize, Identity } from '../../protocol/resources/a
 import { json, type Review } from '../../protocol/resources/api/parts.ts';
 import { badRequest } from '../../protocol/resources/api/status.ts';
 import { asTypedObject, decodeBody } from './body.ts';
+import { authenticatedGroup } from './role-rules.ts';
 
 type Answering = (
   identity: Identity,
@@ -18,7 +19,7 @@ export const reviews: readonly Review[] = [
     return { allowed: false, ...(decision.reason === '' ? {} : { reason: decision.reason }) };
   }),
   review('authentication.k8s.io', 'SelfSubjectReview', async ({ user, groups }) => ({
-    userInfo: { username: user, groups },
+    userInfo: { username: user, groups: [...new Set([...groups, authenticatedGroup])] },
   })),
 ];
 

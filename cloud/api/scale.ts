@@ -2,11 +2,34 @@
 import type { Env } from '../../protocol/env.ts';
 import type { Deployment, KubeObject, LabelSelector } from '../../protocol/kubernetes.ts';
 import { type Answer, json } from '../../protocol/resources/api/parts.ts';
+import { renderingOf } from '../../protocol/resources/api/read.ts';
+import { renderObject } from '../../protocol/resources/api/rendering.ts';
 import { badRequest, invalid, notFound } from '../../protocol/resources/api/status.ts';
+import { column } from '../../protocol/resources/kinds/columns.ts';
+import { defineResource } from '../../protocol/resources/kinds/define-resource.ts';
 import { asTypedObject, decodeBody } from './body.ts';
 import { patchOf } from './patch.ts';
 import { rewrite } from './write.ts';
 import type { WriteCall, WriteParts } from './write-parts.ts';
+
+/** autoscaling/v1 */
+interface Scale extends KubeObject {
+  spec: { replicas: number };
+  status: { replicas: number; selector: string };
+}
+
+/** How `kubectl get --subresource=scale` shows it; nothing is kept as one. */
+const scaleRow = defineResource<Scale>({
+  group: 'autoscaling',
+  version: 'v1',
+  kind: 'Scale',
+  plural: 'scales',
+  namespaced: true,
+  columns: [
+    column<Scale>('Desired', ({ spec }) => spec.replicas, { type: 'integer' }),
+    column<Scale>('Available', ({ status }) => status.replicas, { type: 'integer' }),
+  ],
+});
 
 /** Kinds whose `spec.replicas` and `spec.selector` mean what a Scale says, by schema. */
 const scalable: ReadonlySet<string> = new Set(['io.k8s.api.apps.v1.Deployment', 'io.k8s.api.apps.v1.StatefulSet']);
@@ -15,10 +38,10 @@ export function isScalable(kind: { schema: string }): boolean {
   return scalable.has(kind.schema);
 }
 
-export async function getScale(parts: WriteParts, call: WriteCall): Promise<Answer> {
+export async function getScale(env: Env, parts: WriteParts, call: WriteCall): Promise<Answer> {
   const object = await parts.store.get(call.kind, call.path.namespace, call.path.name!);
   if (object === undefined) throw notFound({ kind: call.kind, name: call.path.name! });
-  return json(200, scaleOf(object));
+  return json(200, renderObject({ ...renderingOf(env, call), kind: scaleRow }, scaleOf(object)));
 }
 
 export async function replaceScale(env: Env, parts: WriteParts, call: WriteCall): Promise<Answer> {
@@ -34,7 +57,7 @@ export async function patchScale(env: Env, parts: WriteParts, call: WriteCall): 
   return json(200, scaleOf(written));
 }
 
-function scaleOf(object: KubeObject): Record<string, unknown> {
+function scaleOf(object: KubeObject): Scale {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   const { spec, status } = object as Deployment;
   return {

@@ -1,6 +1,7 @@
 /** What the API says of itself: version, health, discovery and OpenAPI. Made once, or when it is first asked for. */
 import { aggregatedDiscovery, coreVersions, type Group, groupDocument, groupList, resourceList } from './discovery.ts';
 import { discoveryFormOf } from './negotiation.ts';
+import { openApiV2 } from './openapi-v2.ts';
 import { type Answer, type ApiParts, json, type OpenApiDocument } from './parts.ts';
 import { type Route, versionPath } from './route.ts';
 import { noSuchPath } from './status.ts';
@@ -31,6 +32,9 @@ export class Documents {
         return json(200, served(groupDocument(this.#groups, route.group)));
       case 'resources':
         return json(200, served(resourceList(this.#groups, route.group, route.version)));
+      case 'openapi-v2':
+        served(this.#parts.openApi);
+        return openApiV2('Kubernetes', this.#parts.version.gitVersion);
       case 'openapi-index':
         return json(200, openApiIndex(served(this.#openApiDocuments())));
       case 'openapi':

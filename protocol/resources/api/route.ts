@@ -22,6 +22,7 @@ export type Route =
   | { type: 'group'; group: string }
   /** `/api/v1`, `/apis/GROUP/VERSION`: the resources of one version. */
   | { type: 'resources'; group: string; version: string }
+  | { type: 'openapi-v2' }
   | { type: 'openapi-index' }
   | { type: 'openapi'; group: string; version: string }
   | { type: 'resource'; path: ResourcePath }
@@ -92,6 +93,7 @@ function segmentsOf(pathname: string): string[] | undefined {
 
 function openapiRoute(segments: string[]): Route {
   const [generation, root, group, version] = segments;
+  if (generation === 'v2' && segments.length === 1) return { type: 'openapi-v2' };
   if (generation !== 'v3') return { type: 'unknown' };
   if (segments.length === 1) return { type: 'openapi-index' };
   if (root === 'api' && segments.length === 3) return { type: 'openapi', group: '', version: group! };

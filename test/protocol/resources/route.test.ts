@@ -17,7 +17,8 @@ const routes: [path: string, route: Route][] = [
   ['/openapi/v3', { type: 'openapi-index' }],
   ['/openapi/v3/api/v1', { type: 'openapi', ...core }],
   ['/openapi/v3/apis/apps/v1', { type: 'openapi', ...apps }],
-  ['/openapi/v2', { type: 'unknown' }],
+  ['/openapi/v2', { type: 'openapi-v2' }],
+  ['/openapi/v2/api/v1', { type: 'unknown' }],
   ['/api/v1/nodes', { type: 'resource', path: { ...core, plural: 'nodes' } }],
   ['/api/v1/nodes/n', { type: 'resource', path: { ...core, plural: 'nodes', name: 'n' } }],
   [
