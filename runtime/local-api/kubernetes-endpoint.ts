@@ -22,6 +22,7 @@ const roots: ReadonlySet<string> = new Set(['api', 'apis', 'openapi', 'version']
 /** A terminal is smaller than a hub. */
 const bounds: HostBounds = {
   requestsMax: 64,
+  requestsPerUserMax: 64,
   watchesPerUserMax: 48,
   requestMs: 60_000,
   watchBufferBytesMax: 1024 * 1024,

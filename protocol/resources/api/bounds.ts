@@ -4,6 +4,8 @@ export const bounds = {
   bodyBytesMax: 3 * 1024 * 1024,
   /** Requests being answered at once, watches not counted. */
   requestsMax: 400,
+  /** Those of one user: a program that asks for everything at once leaves room for the others. */
+  requestsPerUserMax: 100,
   /** Watches that one user holds open at once. */
   watchesPerUserMax: 1_000,
   /** A request that is no watch must be answered within this time, a slow reader included. */

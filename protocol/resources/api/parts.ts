@@ -112,7 +112,10 @@ export interface OpenApiDocument {
 }
 
 /** The bounds that depend on how much one host can bear. */
-export type HostBounds = Record<'requestsMax' | 'watchesPerUserMax' | 'requestMs' | 'watchBufferBytesMax', number>;
+export type HostBounds = Record<
+  'requestsMax' | 'requestsPerUserMax' | 'watchesPerUserMax' | 'requestMs' | 'watchBufferBytesMax',
+  number
+>;
 
 export type Handler<K extends ResourceKind> = (env: Env, parts: ReadParts, call: Call<K>) => Answer | Promise<Answer>;
 

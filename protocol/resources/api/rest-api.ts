@@ -65,6 +65,7 @@ class RestApi<K extends ResourceKind> implements Api {
   readonly #running = new Set<Promise<void>>();
   /** Requests being answered, watches not counted. */
   #requestCount = 0;
+  readonly #requestsByUser = new Map<string, number>();
   readonly #watchesByUser = new Map<string, number>();
 
   constructor(env: Env, parts: ApiParts<K>) {
@@ -219,11 +220,15 @@ class RestApi<K extends ResourceKind> implements Api {
   }
 
   /** Takes one of the places for requests and starts their time; the returned function gives both back, once. */
-  #holdRequest({ response }: Exchange): () => void {
+  #holdRequest({ response, identity }: Exchange): () => void {
     if (this.#stopping.signal.aborted) throw refuse('ServiceUnavailable', 'the server is stopping: try again');
-    const { requestsMax, requestMs } = this.#bounds;
+    const { requestsMax, requestsPerUserMax, requestMs } = this.#bounds;
     if (this.#requestCount >= requestsMax)
       throw tooManyRequests(`more than ${requestsMax} requests are being answered: try again`);
+    const user = userOf(identity);
+    if ((this.#requestsByUser.get(user) ?? 0) >= requestsPerUserMax)
+      throw tooManyRequests(`more than ${requestsPerUserMax} requests of ${user} are being answered: try again`);
+    const releaseUser = holdOne(this.#requestsByUser, user);
     this.#requestCount++;
     const held = new AbortController();
     const expired = () => response.destroy();
@@ -231,6 +236,7 @@ class RestApi<K extends ResourceKind> implements Api {
     return () => {
       if (held.signal.aborted) return;
       held.abort();
+      releaseUser();
       this.#requestCount--;
     };
   }
@@ -240,12 +246,7 @@ class RestApi<K extends ResourceKind> implements Api {
     const held = this.#watchesByUser.get(user) ?? 0;
     if (held >= this.#bounds.watchesPerUserMax)
       throw tooManyRequests(`${user} has ${held} watches open, which is the most: close some`);
-    this.#watchesByUser.set(user, held + 1);
-    return () => {
-      const left = this.#watchesByUser.get(user)! - 1;
-      if (left === 0) this.#watchesByUser.delete(user);
-      else this.#watchesByUser.set(user, left);
-    };
+    return holdOne(this.#watchesByUser, user);
   }
 
   #statusOf(exchange: Exchange, error: unknown): Status {
@@ -279,6 +280,16 @@ class RestApi<K extends ResourceKind> implements Api {
       bytes: facts.changeBytes ?? bodyBytes,
     });
   }
+}
+
+/** Counts one more for `user`; the returned function takes it back and is called once. */
+function holdOne(byUser: Map<string, number>, user: string): () => void {
+  byUser.set(user, (byUser.get(user) ?? 0) + 1);
+  return () => {
+    const left = byUser.get(user)! - 1;
+    if (left === 0) byUser.delete(user);
+    else byUser.set(user, left);
+  };
 }
 
 function isAt(review: Review, { group, version, plural }: ResourcePath): boolean {

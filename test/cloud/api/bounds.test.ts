@@ -32,6 +32,30 @@ describe('the API', () => {
     expect((await server.ask('GET', maps)).code).toBe(200);
   });
 
+  it('answers so many requests of one user at once, and those of others beside them', async () => {
+    const decided = Promise.withResolvers<Decision>();
+    let asked = 0;
+    server = await TestServer.start({
+      bounds: { requestsPerUserMax: 2 },
+      authorize: ({ identity }) => {
+        if (identity?.user === 'other') return { allowed: true };
+        asked++;
+        return decided.promise;
+      },
+    });
+    await server.admitUser('other');
+    const held = [server.ask('GET', maps), server.ask('GET', maps)];
+    await expect.poll(() => asked).toBe(2);
+    const refused = await server.ask('GET', maps);
+    expect(refused.body).toMatchObject({ code: 429, reason: 'TooManyRequests', details: { retryAfterSeconds: 1 } });
+    expect(refused.headers['retry-after']).toBe('1');
+    expect((await server.ask('GET', maps, { as: 'other' })).code).toBe(200);
+    decided.resolve({ allowed: true });
+    await Promise.all(held);
+    const again = await Promise.all([server.ask('GET', maps), server.ask('GET', maps)]);
+    expect(again.map(({ code }) => code)).toEqual([200, 200]);
+  });
+
   it('holds so many watches of one user open, and takes another when one has ended', async () => {
     server = await TestServer.start({ bounds: { watchesPerUserMax: 2, requestsMax: 1 } });
     const watches = [await server.open('GET', `${maps}?watch=true`), await server.open('GET', `${maps}?watch=true`)];
