@@ -14,9 +14,14 @@ const run = promisify(execFile);
 /** kubectl and its API server may differ by one minor version; WebSockets for exec are the default from here on. */
 const MINOR_MIN = 31;
 const SUITE = 'trixie';
+/** The minor version that the suite has: what is written down of outputs and requests is of this one. */
+const SUITE_MINOR = 32;
 /** The one that carries the binary has changed its name before. */
 const PACKAGES = ['kubectl', 'kubernetes-client'];
 const FETCH_MS_MAX = 120_000;
+
+const cache = fileURLToPath(new URL('../../node_modules/.cache/kubectl', import.meta.url));
+const cached = join(cache, 'kubectl');
 
 export type KubectlBinary = { path: string } | { missing: string };
 
@@ -28,18 +33,26 @@ export function kubectlBinary(): Promise<KubectlBinary> {
   return found;
 }
 
+/** That of Debian's suite, also where the machine has another. */
+export async function kubectlOfDebian(): Promise<KubectlBinary> {
+  if ((await minorOf(cached)) === SUITE_MINOR) return { path: cached };
+  return fetched((minor) => minor === SUITE_MINOR, `1.${SUITE_MINOR}`);
+}
+
 async function findKubectl(): Promise<KubectlBinary> {
-  const cache = fileURLToPath(new URL('../../node_modules/.cache/kubectl', import.meta.url));
-  const cached = join(cache, 'kubectl');
   for (const candidate of ['kubectl', cached]) if ((await minorOf(candidate)) >= MINOR_MIN) return { path: candidate };
+  return fetched((minor) => minor >= MINOR_MIN, `1.${MINOR_MIN} or newer`);
+}
+
+async function fetched(fits: (minor: number) => boolean, wanted: string): Promise<KubectlBinary> {
   try {
     await fetchFromDebian(cache, cached);
   } catch (error) {
     const reason = (error instanceof Error ? error.message : String(error)).trim().split('\n').at(-1);
-    return { missing: `no kubectl 1.${MINOR_MIN} or newer: it is not installed and cannot be fetched (${reason})` };
+    return { missing: `no kubectl ${wanted}: it is not here and cannot be fetched (${reason})` };
   }
-  if ((await minorOf(cached)) >= MINOR_MIN) return { path: cached };
-  return { missing: `no kubectl 1.${MINOR_MIN} or newer: the one of Debian ${SUITE} does not run here` };
+  if (fits(await minorOf(cached))) return { path: cached };
+  return { missing: `no kubectl ${wanted}: the one of Debian ${SUITE} does not run here or is another` };
 }
 
 async function minorOf(binary: string): Promise<number> {
