@@ -5,8 +5,10 @@ import {
   CoreV1Api,
   CustomObjectsApi,
   KubeConfig,
+  KubernetesObjectApi,
   PatchStrategy,
   setHeaderOptions,
+  type V1ConfigMap,
   V1MicroTime,
 } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -125,6 +127,33 @@ describe('client-node', () => {
     expect(reported).toMatchObject({ spec: { type: 'Edge' }, status: { readyNodeNum: 3 } });
     const strategic = custom.patchClusterCustomObject({ ...named, body: {} }, as(PatchStrategy.StrategicMergePatch));
     expect(await refusal(strategic)).toMatchObject({ code: 415, status: { reason: 'UnsupportedMediaType' } });
+  });
+
+  it('applies at the server: the second manager gets a conflict that names the field, and force takes it', async () => {
+    const objects = KubernetesObjectApi.makeApiClient(config);
+    const apply = (fieldManager: string, mode: string, force?: boolean) => {
+      const metadata = { name: 'owned', namespace };
+      const wanted = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { mode } };
+      return objects.patch<V1ConfigMap>(
+        wanted,
+        undefined,
+        undefined,
+        fieldManager,
+        force,
+        PatchStrategy.ServerSideApply,
+      );
+    };
+    const created = await apply('ann', 'free');
+    expect(created.data).toEqual({ mode: 'free' });
+    expect(await refusal(apply('bob', 'paid'))).toMatchObject({
+      code: 409,
+      status: { reason: 'Conflict', details: { causes: [{ reason: 'FieldManagerConflict', field: '.data.mode' }] } },
+    });
+    const forced = await apply('bob', 'paid', true);
+    expect(forced.data).toEqual({ mode: 'paid' });
+    expect(forced.metadata?.managedFields?.map(({ manager, operation }) => [manager, operation])).toEqual([
+      ['bob', 'Apply'],
+    ]);
   });
 
   it('is told that a page has expired when the changes since its first are forgotten', async () => {
