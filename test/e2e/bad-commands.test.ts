@@ -72,18 +72,11 @@ spec:
     expect(items).toEqual([]);
   });
 
-  test('a patch that does not fit the workload: the set says which pool and which operation', async () => {
+  test('a patch that does not fit the workload: which tweak and which operation', async () => {
     writeFileSync(house.path('set.yaml'), appSet('{patches: [{path: /spec/nowhere/0, operation: replace, value: 1}]}'));
-    await house.stile('apply', '-f', house.path('set.yaml'));
-    interface Told {
-      status?: { conditions?: { status: string; message?: string }[] };
-    }
-    await house.waitFor('the set to say what is wrong', async () => {
-      const { status } = await watched.client.get<Told>(`${paths.appSets}/set`);
-      const messages = (status?.conditions ?? []).filter((each) => each.status === 'False').map((each) => each.message);
-      return messages.some((message) => message?.includes('/spec/nowhere/0') && /\bp\b/.test(message));
-    });
-    await house.stile('delete', 'yurtappset', 'set');
+    const refused = await house.tryStile('apply', '-f', house.path('set.yaml'));
+    expectSentence(refused, { code: 'E_INPUT_INVALID', says: 'replace /spec/nowhere/0 cannot be applied' });
+    expect(refused.stderr).toContain('spec.workload.workloadTweaks[0].tweaks');
   });
 
   test('a missing file, and none at all', async () => {
