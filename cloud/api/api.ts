@@ -8,7 +8,7 @@ import { type Api, createRestApi } from '../../protocol/resources/api/rest-api.t
 import type { Kind } from '../kinds/kind.ts';
 import { openApiDocuments } from './openapi.ts';
 import { bindPod, evictPod } from './pod-actions.ts';
-import { reviews } from './reviews.ts';
+import { reviewsOf } from './reviews.ts';
 import { getScale, patchScale, replaceScale } from './scale.ts';
 import { subresourcesOf } from './subresources.ts';
 import { createObject, deleteObject, deleteObjects, patchObject, replaceObject } from './write.ts';
@@ -45,6 +45,6 @@ function writing(parts: WriteParts): BeyondReading<Kind> {
       binding: { create: (env, _read, call) => bindPod(env, parts, call) },
       eviction: { create: (_env, _read, call) => evictPod(parts, call) },
     },
-    reviews,
+    reviews: reviewsOf(parts.store),
   };
 }

@@ -208,6 +208,9 @@ const messages: Readonly<Record<string, Message>> = {
   'authorization.k8s.io/v1 SelfSubjectAccessReview': {
     fields: { 1: metadata, 2: { name: 'spec', type: accessReviewSpec } },
   },
+  'authorization.k8s.io/v1 SelfSubjectRulesReview': {
+    fields: { 1: metadata, 2: { name: 'spec', type: { fields: { 1: { name: 'namespace', type: 'string' } } } } },
+  },
   'authentication.k8s.io/v1 SelfSubjectReview': { fields: { 1: metadata } },
 };
 

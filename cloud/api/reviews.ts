@@ -1,9 +1,12 @@
-/** `kubectl auth can-i` and `auth whoami`: questions in the form of objects that are answered and not kept. */
+/** `kubectl auth can-i`, with `--list` too, and `auth whoami`: questions in the form of objects, answered and not kept. */
 
 import type { ApiRequest, Authorize, Identity } from '../../protocol/resources/api/identity.ts';
 import { json, type Review } from '../../protocol/resources/api/parts.ts';
 import { badRequest } from '../../protocol/resources/api/status.ts';
+import type { PolicyRule } from '../kinds/role.ts';
+import { mastersGroup } from './authorize-masters.ts';
 import { asTypedObject, decodeBody } from './body.ts';
+import { type Grant, grantsOf, type RoleReader } from './grants.ts';
 import { authenticatedGroup } from './role-rules.ts';
 
 type Answering = (
@@ -12,7 +15,12 @@ type Answering = (
   authorize: Authorize,
 ) => Promise<Record<string, unknown>>;
 
-export const reviews: readonly Review[] = [
+/** What may be asked about oneself; the roles are read from `store`. */
+export function reviewsOf(store: RoleReader): readonly Review[] {
+  return [...ownReviews, rulesReview(store)];
+}
+
+const ownReviews: readonly Review[] = [
   review('authorization.k8s.io', 'SelfSubjectAccessReview', async (identity, spec, authorize) => {
     const decision = await authorize(accessRequestOf(identity, spec));
     if (decision.allowed) return { allowed: true };
@@ -22,6 +30,40 @@ export const reviews: readonly Review[] = [
     userInfo: { username: user, groups: [...new Set([...groups, authenticatedGroup])] },
   })),
 ];
+
+/** All that the caller may do in one namespace, as far as roles say. */
+function rulesReview(store: RoleReader): Review {
+  return review('authorization.k8s.io', 'SelfSubjectRulesReview', async (identity, spec) => {
+    const namespace = typeof spec.namespace === 'string' && spec.namespace !== '' ? spec.namespace : undefined;
+    if (namespace === undefined) throw badRequest('no namespace on request: name one in spec.namespace');
+    const grants = identity.groups.includes(mastersGroup) ? [unlimited] : await grantsOf(store, identity, namespace);
+    return rulesStatusOf(grants);
+  });
+}
+
+const everything = ['*'];
+const unlimited: Grant = {
+  rules: [
+    { verbs: everything, apiGroups: everything, resources: everything },
+    { verbs: everything, nonResourceURLs: everything },
+  ],
+  pools: undefined,
+};
+
+/** Rules that hold for some pools alone are among them; that they do is said beside. */
+function rulesStatusOf(grants: readonly Grant[]): Record<string, unknown> {
+  const rules = grants.flatMap((grant) => grant.rules);
+  const pools = new Set(grants.flatMap((grant) => [...(grant.pools ?? [])]));
+  const isOfPaths = ({ nonResourceURLs = [] }: PolicyRule) => nonResourceURLs.length > 0;
+  return {
+    resourceRules: rules.filter((rule) => !isOfPaths(rule)),
+    nonResourceRules: rules.filter(isOfPaths).map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs })),
+    incomplete: pools.size > 0,
+    ...(pools.size === 0
+      ? {}
+      : { evaluationError: `some of it changes what belongs to ${[...pools].join(', ')} alone` }),
+  };
+}
 
 /** A question of version v1; it is answered with itself, its `status` filled in. */
 function review(group: string, kind: string, answering: Answering): Review {

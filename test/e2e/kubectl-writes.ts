@@ -400,6 +400,12 @@ const permissions: readonly CommandRow[] = [
     requests: ['GET /apis/apps/v1', accessReview],
   },
   {
+    command: 'auth can-i --list',
+    as: 'visitor',
+    stdout: /^pods +\[\] +\[\] +\[get list\]$/m,
+    requests: [`POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews ${protobuf}`],
+  },
+  {
     command: 'auth can-i list deployments -n shop',
     as: 'visitor',
     code: 1,

@@ -132,6 +132,34 @@ describe('a user', () => {
   });
 });
 
+describe('can-i --list', () => {
+  const list = async (as: string, namespace = 'default') => {
+    const path = '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews';
+    const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview', spec: { namespace } };
+    return (await server.ask('POST', path, { as, body })).body;
+  };
+
+  it('has the rules of what is bound in the namespace, and what everybody may', async () => {
+    await bindHere('ann', 'edit');
+    const { status } = await list('ann');
+    expect(status.incomplete).toBe(false);
+    const [paths] = status.nonResourceRules;
+    expect(paths).toMatchObject({ verbs: ['get'], nonResourceURLs: expect.arrayContaining(['/api', '/apis']) });
+    const ofMaps = status.resourceRules.filter(({ resources }: Loose) => resources.includes('configmaps'));
+    expect(ofMaps.flatMap(({ verbs }: Loose) => verbs)).toEqual(expect.arrayContaining(['get', 'patch']));
+    expect((await list('ann', 'kube-system')).status.resourceRules).toEqual([]);
+    expect((await list('ann', '')).message).toContain('namespace');
+  });
+
+  it('says beside it that some of it holds for some pools alone', async () => {
+    const body = binding('ClusterRoleBinding', 'ann-edit', 'ann', 'ClusterRole', 'edit');
+    const metadata = { ...body.metadata, annotations: { 'stile.dev/pools': 'hangzhou' } };
+    await server.ask('POST', `${rbac}/clusterrolebindings`, { body: { ...body, metadata } });
+    const { status } = await list('ann');
+    expect(status).toMatchObject({ incomplete: true, evaluationError: expect.stringContaining('hangzhou') });
+  });
+});
+
 describe('can-i', () => {
   it('answers as the request itself would be', async () => {
     await bindHere('ann', 'edit');
