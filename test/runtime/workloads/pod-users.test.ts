@@ -83,6 +83,8 @@ describe.runIf(process.getuid?.() === 0)('as root (skipped otherwise)', () => {
     node.supervisor.apply([desired]);
     const pid = await node.running('u1');
     const user = await userOf('u1');
+    // It runs before it has written anything; killed then, it would leave one line and not two.
+    await until('its first words', async () => /up/.test(await node.log('u1')));
     await node.crash();
     await node.start();
     node.supervisor.apply([desired]);
