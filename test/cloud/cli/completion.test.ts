@@ -88,12 +88,15 @@ describe('against a hub', () => {
       const kubeconfig = join(line.folder, 'silent');
       const own = await readFile(line.kubeconfig, 'utf8');
       await writeFile(kubeconfig, own.replace(/server: .*/g, `server: https://127.0.0.1:${port}`));
-      const startedMs = performance.now();
-      const silent = await line.run(['__complete', '--', 'get', 'pods', ''], { env: { KUBECONFIG: kubeconfig } });
-      expect(silent).toEqual({ code: 0, stdout: '', stderr: '' });
+      // On a busy machine its time may be over before it has connected: that would prove nothing.
+      for (let tries = 0; connections === 0 && tries < 5; tries++) {
+        const startedMs = performance.now();
+        const silent = await line.run(['__complete', '--', 'get', 'pods', ''], { env: { KUBECONFIG: kubeconfig } });
+        expect(silent).toEqual({ code: 0, stdout: '', stderr: '' });
+        // Two seconds on a quiet machine; the connection alone would hold the process for ten.
+        expect(performance.now() - startedMs).toBeLessThan(6_000);
+      }
       expect(connections).toBeGreaterThan(0);
-      // Two seconds on a quiet machine; the connection alone would hold the process for ten.
-      expect(performance.now() - startedMs).toBeLessThan(6_000);
     } finally {
       server.close();
     }
