@@ -8,7 +8,6 @@ import { AppError } from './errors.ts';
 import { limits } from './limits.ts';
 import { channels, type Message, type MessageName, type MessageOf, messages } from './messages.ts';
 import { decode, encode } from './msgpack.ts';
-import { prescan } from './prescan.ts';
 import type { Shape } from './shape.ts';
 
 export type Direction = 'up' | 'down';
@@ -61,7 +60,6 @@ export function encodeMessage(message: Message): Uint8Array {
  * `E_WIRE_MALFORMED`, `E_WIRE_TOO_LARGE`, `E_WIRE_UNEXPECTED` for a message that does not flow this way.
  */
 export function decodeMessage(bytes: Uint8Array, direction: Direction): Decoded {
-  prescan(bytes, limits.messageBytesMax);
   const frame = decode(bytes);
   if (!Array.isArray(frame) || frame.length < headLength) malformed('a frame is an array of at least three elements');
   const [channel, stream, kind] = frame as [unknown, unknown, unknown];

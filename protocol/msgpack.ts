@@ -4,12 +4,13 @@
  * that fits in 32 bits takes the shortest integer form and every other one is a float 64.
  */
 import assert from 'node:assert/strict';
-import { Packr, Unpackr } from 'msgpackr';
+import { Packr } from 'msgpackr';
 import { AppError } from './errors.ts';
 import { limits } from './limits.ts';
+import { Reader, type ReaderOptions } from './msgpack-reader.ts';
+import { prescan } from './prescan.ts';
 
 const packr = new Packr({ useRecords: false, variableMapSize: true, encodeUndefinedAsNil: true });
-const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
 
 /**
  * Canonical bytes of `value`. Members that are `undefined` or named `__proto__` are left out, `undefined` elsewhere is
@@ -20,11 +21,33 @@ export function encode(value: unknown): Uint8Array {
 }
 
 /**
- * The one value of `bytes`, which must have passed `prescan`. Byte strings in it are views of `bytes`, not copies.
+ * The one value of `bytes`, which may be hostile. Byte strings in it are views of `bytes`, not copies. Errors: as
+ * `prescan`.
  */
-export function decode(bytes: Uint8Array): unknown {
-  // A view of our own: msgpackr marks the buffer that it reads with a property.
-  return unpackr.unpack(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+export function decode(bytes: Uint8Array, bytesMax: number = limits.messageBytesMax): unknown {
+  return readOnce(bytes, bytesMax, { binary: 'allowed', texts: 'copied' }, (reader) => reader.value(0));
+}
+
+/**
+ * What `read` makes of `bytes`, which must be read to their end. Errors: `prescan` tells what is wrong with bytes that
+ * are no value of this protocol; an error of `read` itself comes through for bytes that are one.
+ */
+export function readOnce<T>(
+  bytes: Uint8Array,
+  bytesMax: number,
+  options: ReaderOptions,
+  read: (reader: Reader) => T,
+): T {
+  if (bytes.length > bytesMax) prescan(bytes, bytesMax, options.binary);
+  try {
+    const reader = new Reader(bytes, options);
+    const value = read(reader);
+    reader.end();
+    return value;
+  } catch (error) {
+    prescan(bytes, bytesMax, options.binary);
+    throw error;
+  }
 }
 
 /** The same value with sorted `Map`s in place of objects; arrays without any are not copied. */

@@ -5,10 +5,10 @@
 import { AppError } from './errors.ts';
 import type { Json, KubeObject } from './kubernetes.ts';
 import { limits } from './limits.ts';
-import { decode, encode } from './msgpack.ts';
-import { type KnownKind, knownKinds } from './objects/known-kinds.ts';
+import { encode, readOnce } from './msgpack.ts';
+import type { Reader } from './msgpack-reader.ts';
+import { knownKinds } from './objects/known-kinds.ts';
 import type { Field, Struct, Words } from './objects/object-schema.ts';
-import { prescan } from './prescan.ts';
 
 type JsonMap = { [key: string]: Json };
 
@@ -45,10 +45,7 @@ export function encodeObject(object: KubeObject): Uint8Array {
 
 /** The object of `bytes`, which may be hostile. Errors: `E_WIRE_MALFORMED`, `E_WIRE_TOO_LARGE`. */
 export function decodeObject(bytes: Uint8Array): KubeObject {
-  prescan(bytes, limits.objectBytesMax, 'refused');
-  const wire = decode(bytes) as Json;
-  if (!Array.isArray(wire) || wire.length < 2) malformed('an object is an array of a kind code and its fields');
-  const object = wire[0] === 0 ? wire[1] : knownFromWire(kindByCode.get(wire[0] as number), wire);
+  const object = readOnce(bytes, limits.objectBytesMax, { binary: 'refused', texts: 'shared' }, objectFromWire);
   if (!isKubeObject(object)) malformed('an object needs apiVersion, kind and metadata.name');
   return object;
 }
@@ -117,46 +114,64 @@ function fits(field: Field, value: Json): boolean {
   return field.form === 'list' ? Array.isArray(value) && value.every(isMap) : isMap(value);
 }
 
-// --- from the wire
+// --- from the wire: straight from bytes, because an array of positions between would cost as much as the object
 
-function knownFromWire(known: KnownKind | undefined, wire: Json[]): Json {
-  if (known === undefined) malformed(`there is no kind with the code ${JSON.stringify(wire[0])}`);
+function objectFromWire(reader: Reader): Json {
+  const length = reader.array(0);
+  if (length === undefined || length < 2) malformed('an object is an array of a kind code and its fields');
+  const code = reader.value(1);
+  if (code !== 0) return knownFromWire(reader, code, length - 1);
+  const object = reader.value(1) as Json;
+  skip(reader, length - 2, 1);
+  return object;
+}
+
+function knownFromWire(reader: Reader, code: unknown, length: number): Json {
+  const known = kindByCode.get(code as number);
+  if (known === undefined) malformed(`there is no kind with the code ${JSON.stringify(code)}`);
   const object: JsonMap = { apiVersion: known.apiVersion, kind: known.kind };
-  structFromWire(known.struct, wire, 1, object);
-  return object;
+  return structFromWire(reader, known.struct, length, 1, object);
 }
 
-/** Fills `object` from the fields of `wire` from position `first` on and from its last element, the rest. */
-function structFromWire(struct: Struct, wire: Json[], first: number, object: JsonMap): JsonMap {
-  const last = wire.length - 1;
-  if (last < first) malformed(`${struct.name} is an empty array`);
+/** Fills `object` from `length` elements, which lie inside `depth` containers: the fields, and as the last one the rest. */
+function structFromWire(reader: Reader, struct: Struct, length: number, depth: number, object: JsonMap): JsonMap {
+  if (length < 1) malformed(`${struct.name} is an empty array`);
   const { names, types } = struct;
-  // Positions past the known ones were appended by a newer version.
-  const count = Math.min(names.length, last - first);
+  const count = Math.min(names.length, length - 1);
   for (let index = 0; index < count; index++) {
-    const value = wire[first + index]!;
-    if (value === null) continue;
+    if (reader.nil()) continue;
     const type = types[index]!;
-    object[names[index]!] = type.form === 'json' ? value : fieldFromWire(names[index]!, type, value);
+    object[names[index]!] =
+      type.form === 'json' ? (reader.value(depth) as Json) : fieldFromWire(reader, names[index]!, type, depth);
   }
-  const rest = wire[last]!;
-  if (rest !== null) mergeRest(struct, object, rest);
+  // Positions past the known ones were appended by a newer version.
+  skip(reader, length - 1 - count, depth);
+  if (!reader.nil()) mergeRest(struct, object, reader.value(depth) as Json);
   return object;
 }
 
-function fieldFromWire(name: string, field: Exclude<Field, { form: 'json' }>, value: Json): Json {
+type SchemaField = Exclude<Field, { form: 'json' }>;
+
+function fieldFromWire(reader: Reader, name: string, field: SchemaField, depth: number): Json {
   if (field.form === 'words') {
+    const value = reader.value(depth) as Json;
     if (typeof value !== 'number') return value;
     return field.words[value] ?? malformed(`${name} has no word ${value}`);
   }
-  if (!Array.isArray(value)) malformed(`${name} is not an array by position`);
-  if (field.form === 'struct') return structFromWire(field, value, 0, {});
+  const length = reader.array(depth);
+  if (length === undefined) malformed(`${name} is not an array by position`);
+  if (field.form === 'struct') return structFromWire(reader, field, length, depth + 1, {});
   const items: Json[] = [];
-  for (const item of value) {
-    if (!Array.isArray(item)) malformed(`an element of ${name} is not an array by position`);
-    items.push(structFromWire(field.of, item, 0, {}));
+  for (let index = 0; index < length; index++) {
+    const itemLength = reader.array(depth + 1);
+    if (itemLength === undefined) malformed(`an element of ${name} is not an array by position`);
+    items.push(structFromWire(reader, field.of, itemLength, depth + 2, {}));
   }
   return items;
+}
+
+function skip(reader: Reader, count: number, depth: number): void {
+  for (let index = 0; index < count; index++) reader.value(depth);
 }
 
 function mergeRest(struct: Struct, object: JsonMap, rest: Json): void {

@@ -1,7 +1,7 @@
 /**
- * Reads hostile bytes before anything else does. What passes is one msgpack value of the types that `msgpack.ts`
- * writes, with text keys that are unique, valid UTF-8, counts that the bytes can hold and bounded nesting: msgpackr
- * then neither allocates more than the message warrants, nor runs an extension, nor guesses at broken text.
+ * The rules for hostile bytes, on their own: one msgpack value of the types that `msgpack.ts` writes, with text keys that
+ * are unique, valid UTF-8, counts that the bytes can hold and bounded nesting. `msgpack-reader.ts` checks the same while it
+ * reads; this says which rule was broken, and where.
  */
 import { isUtf8 } from 'node:buffer';
 import { AppError } from './errors.ts';
