@@ -14,7 +14,10 @@ import { usageError } from './options.ts';
 import type { Connection, ConnectionOptions, World } from './ports.ts';
 import { buildProgram } from './program.ts';
 
-process.exitCode = await runCommandLine(process.argv.slice(2));
+// Packed into one executable this is a CommonJS module, which cannot wait at its top level.
+void runCommandLine(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+});
 
 async function runCommandLine(args: readonly string[]): Promise<number> {
   const terminal = processTerminal();

@@ -1,7 +1,7 @@
-/** All code of the runtime as one CommonJS file, which is what a single executable can hold. */
+/** All code of a program as one CommonJS file, which is what a single executable can hold. */
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
-import { unexpectedContents } from './contents.ts';
+import { type Program, programs, unexpectedContents } from './contents.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const addonModule = fileURLToPath(new URL('../../protocol/node/sqlite-addon.ts', import.meta.url));
@@ -15,11 +15,11 @@ export interface Bundle {
   bytes: number;
 }
 
-/** Writes the bundle of `runtime/main.ts` to `file`. Fails when it has a module that does not belong on a terminal. */
-export async function bundleRuntime(file: string): Promise<Bundle> {
+/** Writes the bundle of `program` to `file`. Fails when it has a module that does not belong there. */
+export async function bundleProgram(program: Program, file: string): Promise<Bundle> {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: ['runtime/main.ts'],
+    entryPoints: [programs[program].entry],
     outfile: file,
     bundle: true,
     platform: 'node',
@@ -32,9 +32,9 @@ export async function bundleRuntime(file: string): Promise<Bundle> {
     plugins: [packedAddon],
   });
   const modules = Object.keys(metafile.inputs).sort();
-  const unexpected = unexpectedContents(modules);
+  const unexpected = unexpectedContents(program, modules);
   if (unexpected.length > 0)
-    throw new Error(`the bundle of the runtime is not what it should be: ${unexpected.join('; ')}`);
+    throw new Error(`the bundle of ${program} is not what it should be: ${unexpected.join('; ')}`);
   const [output] = Object.values(metafile.outputs);
   return { modules, bytes: output!.bytes };
 }

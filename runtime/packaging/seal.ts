@@ -4,8 +4,8 @@
  *
  *   node seal.ts REQUEST-AS-JSON
  */
+import childProcess from 'node:child_process';
 import { basename } from 'node:path';
-import sea from '@yao-pkg/pkg/lib-es5/sea.js';
 
 export interface SealRequest {
   /** The bundle. */
@@ -20,8 +20,28 @@ export interface SealRequest {
   useCodeCache: boolean;
 }
 
+/**
+ * Options that the engine of the executable always has. V8's flags that change code are part of the identity of a code
+ * cache: the engine that makes it is started with the same ones.
+ */
+const engineOptions: readonly string[] = [];
+
+/**
+ * Of the engine that makes the blob. V8 hashes strings with a seed that it rolls, and the cache holds the hashes: with a
+ * seed that is given the same bundle makes the same bytes. It is no part of the cache's identity; `--hash-seed` is.
+ */
+const makingOptions: readonly string[] = [...engineOptions, '--random-seed=1'];
+
 // The engine is in the cache already. Should pkg not find it there, it must fail instead of fetching another one.
 globalThis.fetch = () => Promise.reject(new Error('packing downloads nothing'));
+
+// pkg starts the engine that makes the blob, the only file it runs, without options of ours, and NODE_OPTIONS takes none of
+// V8's. It gets hold of `execFile` when it is loaded, which is therefore done after this.
+const { execFile } = childProcess;
+const execWithOptions = (file: string, args: readonly string[], done: (error: Error | null) => void) =>
+  execFile(file, [...makingOptions, ...args], done);
+childProcess.execFile = execWithOptions as typeof execFile;
+const { default: sea } = await import('@yao-pkg/pkg/lib-es5/sea.js');
 
 const request = JSON.parse(process.argv[2]!) as SealRequest;
 const seaConfig = {
@@ -31,6 +51,7 @@ const seaConfig = {
   disableExperimentalSEAWarning: true,
   useSnapshot: false,
   useCodeCache: request.useCodeCache,
+  execArgv: engineOptions,
   // NODE_OPTIONS of whoever starts the terminal must not change what it runs. The terminal itself bounds the heap of a
   // pod of class js, by --node-options.
   execArgvExtension: 'cli',

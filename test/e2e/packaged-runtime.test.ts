@@ -2,7 +2,7 @@
  * Goal: the packed executable does what the checkout does, with nothing else of the project on the terminal, and
  * touches nothing but its data directory. Each test goes on where the one before it ended.
  */
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
@@ -33,10 +33,13 @@ const house = new House((built) => [
 ]);
 let terminal: Terminal;
 
+async function pack(output: string): Promise<void> {
+  succeeded('package', [], await run(process.execPath, [packageScript, '--output', output], process.env));
+}
+
 beforeAll(async () => {
   await mkdir(elsewhere(house));
-  const built = await run(process.execPath, [packageScript, '--output', executable(house)], process.env);
-  succeeded('package', [], built);
+  await pack(executable(house));
 }, 180_000);
 afterAll(() => house.close(), 60_000);
 
@@ -108,11 +111,27 @@ const addonFile = () => join(terminal.dataDir, 'addon', addonAssets.file);
 
 describe('the packed runtime', () => {
   it('is one file that says its version and refuses bad arguments', async () => {
-    expect(await readdir(house.path('packed'))).toEqual(['stile-runtime']);
+    const beside = ['stile-runtime.licences.txt', 'stile-runtime.sbom.json'];
+    expect((await readdir(house.path('packed'))).sort()).toEqual(['stile-runtime', ...beside]);
     const version = await run(executable(house), ['--version'], environment(house));
     expect(version).toEqual({ code: 0, stdout: `${programVersion}\n`, stderr: '' });
     const bad = await run(executable(house), ['--no-such-flag'], environment(house));
     expect(bad).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('E_USAGE') });
+  });
+
+  it('packed again elsewhere is the same to the byte, code cache, inventory and licences included', async () => {
+    await pack(house.path('again', 'stile-runtime'));
+    for (const name of await readdir(house.path('packed'))) {
+      const [once, again] = await Promise.all(['packed', 'again'].map((place) => readFile(house.path(place, name))));
+      expect(once!.equals(again!), name).toBe(true);
+    }
+    await rm(house.path('again'), { recursive: true });
+  });
+
+  it('holds a code cache of its own flags', async () => {
+    // The engine says so when it cannot use the cache; other flags show that there is one, the test above that it fits.
+    const { stderr } = await run(executable(house), ['--node-options=--max-lazy', '--version'], environment(house));
+    expect(stderr).toContain('Code cache data rejected');
   });
 
   it('holds no path of the machine that packed it', async () => {

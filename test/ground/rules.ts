@@ -235,6 +235,7 @@ export const environmentReaders: readonly Exception[] = [
   { path: 'cloud/cli/main.ts', reason: 'KUBECONFIG, HOME, KUBE_EDITOR, EDITOR' },
   { path: 'runtime/app-client/stile-app.ts', reason: 'STILE_API_SOCKET, STILE_API_URL, STILE_API_TOKEN of its pod' },
   { path: 'runtime/main.ts', reason: 'PATH, names of proxies, the socket of systemd' },
+  { path: 'runtime/packaging/addon.ts', reason: 'adds the compiler to what node-gyp is started with' },
 ];
 
 /** Folders whose functions and files are measured. */

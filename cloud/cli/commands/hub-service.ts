@@ -1,5 +1,6 @@
 /** `stile hub install|uninstall`: the hub as a service of systemd on this machine. */
 import { isAbsolute, resolve } from 'node:path';
+import { isSea } from 'node:sea';
 import { AppError } from '../../../protocol/errors.ts';
 import { installService, prepareDataDirectory, uninstallService } from '../../../protocol/node/service-install.ts';
 import { type ServiceUnit, serviceUnitText } from '../../../protocol/service-unit.ts';
@@ -25,8 +26,7 @@ export async function installHub(world: World, options: HubServiceOptions): Prom
     description: 'Stile hub',
     command: [
       ...[
-        process.execPath,
-        resolve(process.argv[1]!),
+        ...(isSea() ? [process.execPath] : [process.execPath, resolve(process.argv[1]!)]),
         'hub',
         'serve',
         '--data-dir',

@@ -4,8 +4,8 @@ import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Bundle, bundleRuntime } from '../../../runtime/packaging/bundle.ts';
-import { allowedPackages, packageOf, unexpectedContents } from '../../../runtime/packaging/contents.ts';
+import { type Bundle, bundleProgram } from '../../../runtime/packaging/bundle.ts';
+import { packageOf, programs, unexpectedContents } from '../../../runtime/packaging/contents.ts';
 
 describe('the bundle of the runtime', () => {
   let directory: string;
@@ -14,14 +14,14 @@ describe('the bundle of the runtime', () => {
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'stile-bundle-'));
     const file = join(directory, 'stile-runtime.js');
-    bundle = await bundleRuntime(file);
+    bundle = await bundleProgram('stile-runtime', file);
     code = await readFile(file, 'utf8');
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
   it('has exactly the packages of the list', () => {
     const packages = new Set(bundle.modules.map(packageOf).filter((name) => name !== undefined));
-    expect([...packages].sort()).toEqual([...allowedPackages].sort());
+    expect([...packages].sort()).toEqual([...programs['stile-runtime'].packages].sort());
   });
 
   it('has nothing of the hub, the tests or the packing itself', () => {
@@ -43,8 +43,22 @@ describe('the bundle of the runtime', () => {
 
   it('is the same each time', async () => {
     const again = join(directory, 'again.js');
-    await bundleRuntime(again);
+    await bundleProgram('stile-runtime', again);
     expect(await readFile(again, 'utf8')).toBe(code);
+  });
+});
+
+describe('the bundle of stile', () => {
+  it('has exactly the packages of its list, and nothing of the runtime or the tests', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'stile-bundle-'));
+    try {
+      const { modules } = await bundleProgram('stile', join(directory, 'stile.js'));
+      const packages = new Set(modules.map(packageOf).filter((name) => name !== undefined));
+      expect([...packages].sort()).toEqual([...programs.stile.packages].sort());
+      expect(modules.filter((path) => /^(?:runtime|test|cloud\/bin)\//.test(path))).toEqual([]);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 });
 
@@ -65,7 +79,7 @@ describe('the list of contents', () => {
     ['test/house/house.ts', 'test/house/house.ts'],
     ['runtime/packaging/package.ts', 'runtime/packaging/package.ts'],
   ])('refuses %s', (path, named) => {
-    expect(unexpectedContents(['runtime/main.ts', 'node_modules/ws/index.js', path])).toEqual([
+    expect(unexpectedContents('stile-runtime', ['runtime/main.ts', 'node_modules/ws/index.js', path])).toEqual([
       expect.stringContaining(named),
     ]);
   });
