@@ -48,6 +48,8 @@ export interface HubHealth {
   lastBackupMs?: number;
   /** Terminals that are connected or about to be. */
   sessions: number;
+  /** Since health was last asked for; absent the first time, and when that is more than a minute ago. */
+  eventLoop?: { longestBlockMs: number };
   /** Nodes of which none is let in until an operator decides; the first of them by name. */
   suspended: { count: number; names: string[] };
   /** Who was turned away during the last day and not let in since; the latest first. */
@@ -67,6 +69,7 @@ export interface HealthPeers {
   roster: Pick<Roster, 'suspendedNodes'>;
   refusals: Pick<Refusals, 'recent'>;
   sessions(): number;
+  eventLoop: { longestBlockMs(): number | undefined };
 }
 
 export class HealthDesk {
@@ -91,6 +94,7 @@ export class HealthDesk {
     const { lastBackupMs, ...audit } = await audits.extent();
     const suspended = roster.suspendedNodes();
     const refused = refusals.recent(this.#clock.now());
+    const longestBlockMs = this.#peers.eventLoop.longestBlockMs();
     const told = {
       upMs: Math.round(this.#clock.monotonic() - this.#startedMs),
       version: programVersion,
@@ -107,6 +111,7 @@ export class HealthDesk {
       audit: { ...audit, rowsMax: AUDIT_ROWS_MAX },
       ...(lastBackupMs === undefined ? {} : { lastBackupMs }),
       sessions: this.#peers.sessions(),
+      ...(longestBlockMs === undefined ? {} : { eventLoop: { longestBlockMs } }),
       suspended: { count: suspended.length, names: suspended.slice(0, LISTED_MAX) },
       refused: { count: refused.length, nodes: refused.slice(0, LISTED_MAX) },
     };

@@ -47,6 +47,7 @@ import { damagedHub, expectWholeHub } from './backup.ts';
 import { backupEndpoint } from './backup-endpoint.ts';
 import { ensureRoles } from './built-in-roles.ts';
 import { eventEndpoint } from './event-endpoint.ts';
+import { EventLoopWatch } from './event-loop.ts';
 import { healthEndpoint } from './health-endpoint.ts';
 import { Hub } from './hub.ts';
 import { HealthDesk } from './hub-health.ts';
@@ -288,6 +289,7 @@ function healthDesk(env: Env, parts: Parts, refusals: Refusals): HealthDesk {
     roster,
     refusals,
     sessions: () => hub.sessions.size,
+    eventLoop: new EventLoopWatch(),
   });
 }
 

@@ -156,6 +156,7 @@ export const adapters: readonly Exception[] = [
   { path: 'cloud/cli/commands/hub-backup.ts', reason: 'a restore is no request: it works on this machine' },
   { path: 'cloud/cli/commands/hub-service.ts', reason: 'an install is no request: it works on this machine' },
   { path: 'cloud/hub/backup.ts', reason: 'copies the data directory' },
+  { path: 'cloud/hub/event-loop.ts', reason: 'looks at the event loop of its process' },
   { path: 'cloud/hub/hub-health.ts', reason: 'looks at the disk and the files of the data directory' },
   { path: 'cloud/hub/serve.ts', reason: 'composes the hub process' },
   { path: 'cloud/identity/authority-files.ts', reason: 'the authority on the disk' },

@@ -32,6 +32,8 @@ let server: Server;
 let caller: PeerIdentity | undefined;
 /** How often the database was looked through. */
 let looks: number;
+/** What the event loop tells, one after the other. */
+let blocksMs: number[];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'stile-health-'));
@@ -44,6 +46,7 @@ beforeEach(async () => {
   refusals = new Refusals();
   suspended = [];
   looks = 0;
+  blocksMs = [];
   const { certificatePem, keyPem } = await createAuthorityMaterial(env);
   await mkdir(join(folder, 'pki'));
   await writeFile(join(folder, 'pki', 'server.pem'), keyPem + certificatePem);
@@ -62,6 +65,7 @@ beforeEach(async () => {
     roster: { suspendedNodes: () => suspended },
     refusals,
     sessions: () => 3,
+    eventLoop: { longestBlockMs: () => blocksMs.shift() },
   });
   const handle = healthEndpoint(desk);
   caller = administrator;
@@ -117,6 +121,12 @@ describe('the facts', () => {
     expect(body.events).toEqual({ rows: 0, rowsMax: EVENT_ROWS_MAX });
     expect(body.audit).toEqual({ rows: 0, rowsMax: AUDIT_ROWS_MAX });
     expect(body).not.toHaveProperty('lastBackupMs');
+  });
+
+  it('of the event loop: its longest block, once there is one', async () => {
+    expect((await ask()).body).not.toHaveProperty('eventLoop');
+    blocksMs.push(12.5);
+    expect((await ask()).body.eventLoop).toEqual({ longestBlockMs: 12.5 });
   });
 
   it('of rows: how many and how old, and of backups the last that was given out', async () => {
