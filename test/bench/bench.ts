@@ -48,7 +48,7 @@ export interface Stage {
 
 export interface Bench {
   name: string;
-  part: 'terminal' | 'hub' | 'local API';
+  part: 'terminal' | 'hub' | 'wire' | 'local API';
   title: string;
   /** How it is measured, and what the peer is: a few sentences for the report. */
   method: string;

@@ -9,6 +9,8 @@ import { idleWrites } from './terminal/idle-writes.ts';
 import { memoryIdle, memoryWithLargeView, memoryWithPods } from './terminal/memory.ts';
 import { offlineRestart } from './terminal/offline-restart.ts';
 import { start } from './terminal/start.ts';
+import { wireSizes } from './wire/wire-sizes.ts';
+import { wireSpeed } from './wire/wire-speed.ts';
 
 export const benches: readonly Bench[] = [
   memoryIdle,
@@ -23,4 +25,6 @@ export const benches: readonly Bench[] = [
   appRates,
   fanOut,
   offlineGate,
+  wireSizes,
+  wireSpeed,
 ];
