@@ -1,5 +1,7 @@
 /** Every bench, in the order of the report. A new one is a file and a row here. */
 import type { Bench } from './bench.ts';
+import { listPods } from './hub/list-pods.ts';
+import { watchFanOut } from './hub/watch-fan-out.ts';
 import { appRates } from './local-api/app-rates.ts';
 import { fanOut } from './local-api/fan-out.ts';
 import { offlineGate } from './local-api/offline-gate.ts';
@@ -27,4 +29,6 @@ export const benches: readonly Bench[] = [
   offlineGate,
   wireSizes,
   wireSpeed,
+  listPods,
+  watchFanOut,
 ];

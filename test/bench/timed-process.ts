@@ -41,10 +41,19 @@ export class TimedProcess {
 
   /** Resolves to the ms from the spawn to the first line that has `pattern`; rejects when it ends without one. */
   async line(pattern: RegExp): Promise<number> {
+    return (await this.#found(pattern)).atMs;
+  }
+
+  /** Resolves to what the first group of `pattern` matched. */
+  async said(pattern: RegExp): Promise<string> {
+    return pattern.exec((await this.#found(pattern)).text)![1]!;
+  }
+
+  async #found(pattern: RegExp): Promise<{ text: string; atMs: number }> {
     const deadline = AbortSignal.timeout(LINE_MS_MAX);
     for (;;) {
       const found = this.#lines.find(({ text }) => pattern.test(text));
-      if (found !== undefined) return found.atMs;
+      if (found !== undefined) return found;
       if (this.#over || deadline.aborted)
         throw new Error(`process ${this.pid} did not say ${pattern}: ${this.#tail()}`);
       await this.#heard(deadline);
