@@ -1,5 +1,5 @@
 /** The last good copy of the store, beside it: written whole, synced, then put in the place of the one before. */
-import { chmod, rename, rm, stat, statfs } from 'node:fs/promises';
+import { chmod, link, rename, rm, stat, statfs } from 'node:fs/promises';
 import { AppError } from '../../protocol/errors.ts';
 import { syncDirectory, syncFile } from '../../protocol/node/durable-file.ts';
 import { storeFiles } from './recovery.ts';
@@ -43,6 +43,23 @@ export function upkeepOf(journal: SqliteJournal, dataDir: string): Upkeep {
       await syncDirectory(dataDir);
     },
   };
+}
+
+/**
+ * Makes the last good copy and keeps it under a second name until `forgetBeforeUpdate`, whatever copies are made
+ * meanwhile: a version on trial may leave a store that the one before it cannot read. Errors: `E_STORE_FAILED`.
+ */
+export async function keepBeforeUpdate(upkeep: Upkeep, dataDir: string, nowMs: number): Promise<void> {
+  const { good, beforeUpdate } = storeFiles(dataDir);
+  await upkeep.copy(nowMs);
+  await rm(beforeUpdate, { force: true });
+  // The next good copy takes the place of the name, not of the bytes.
+  await link(good, beforeUpdate);
+  await syncDirectory(dataDir);
+}
+
+export async function forgetBeforeUpdate(dataDir: string): Promise<void> {
+  await rm(storeFiles(dataDir).beforeUpdate, { force: true });
 }
 
 async function expectRoom(live: string, dataDir: string): Promise<void> {

@@ -5,6 +5,7 @@
  *
  *   state.db            the store
  *   state.db.good       the last good copy
+ *   state.db.before-update  the copy of before a version on trial, which may leave a store that the one before cannot read
  *   state.db.suspect    what is wrong with the store and the epoch that follows; there until that is put right
  *   state.db.restoring  the next store, while it is being made
  *   state.db.damaged    the last one that was given up, for whoever wants to look
@@ -29,6 +30,7 @@ const COMPANIONS = ['-wal', '-shm', '-journal'];
 export interface StoreFiles {
   live: string;
   good: string;
+  beforeUpdate: string;
   suspect: string;
   restoring: string;
   damaged: string;
@@ -39,6 +41,7 @@ export function storeFiles(dataDir: string): StoreFiles {
   return {
     live,
     good: `${live}.good`,
+    beforeUpdate: `${live}.before-update`,
     suspect: `${live}.suspect`,
     restoring: `${live}.restoring`,
     damaged: `${live}.damaged`,
@@ -81,7 +84,8 @@ export async function openStore(env: Env, dataDir: string, node: string | undefi
       ? await suspect(env, files, `${files.live} is missing or empty`)
       : known;
   // Opened first in any case: that is how another process on this directory is noticed before anything is moved.
-  const opened = await openOrDamage(files.live, randomHex(env.random, 16));
+  const isReplaceable = suspicion !== undefined || (await sizeOf(files.beforeUpdate)) > 0;
+  const opened = await openOrDamage(files.live, randomHex(env.random, 16), isReplaceable);
   if (opened instanceof SqliteJournal) {
     if (suspicion?.epoch === opened.epoch) await forget(files, dataDir);
     if (suspicion === undefined || suspicion.epoch === opened.epoch) return opened;
@@ -135,18 +139,21 @@ async function replace(files: StoreFiles, { dataDir, next, present, node }: Repl
   return recovery;
 }
 
-/** The last good copy, opened under the name of the next store; undefined when there is none or it is no good. */
+/** The first copy that is good, opened under the name of the next store; undefined when there is none. */
 async function restoredCopy(files: StoreFiles): Promise<SqliteJournal | undefined> {
-  if ((await sizeOf(files.good)) === 0) return undefined;
-  await copyFile(files.good, files.restoring);
-  const journal = await openOrDamage(files.restoring, '');
-  if (journal instanceof SqliteJournal) {
-    // A check that cannot even read is the same answer as one that finds something.
-    const faults = await journal.faults('full').catch((error: Error) => [error.message]);
-    if (faults.length === 0) return journal;
-    await journal.close();
+  // That of before an update is there until the update is over, and of the schema of this version.
+  for (const path of [files.beforeUpdate, files.good]) {
+    if ((await sizeOf(path)) === 0) continue;
+    await copyFile(path, files.restoring);
+    const journal = await openOrDamage(files.restoring, '', true);
+    if (journal instanceof SqliteJournal) {
+      // A check that cannot even read is the same answer as one that finds something.
+      const faults = await journal.faults('full').catch((error: Error) => [error.message]);
+      if (faults.length === 0) return journal;
+      await journal.close();
+    }
+    await removeDatabase(files.restoring);
   }
-  await removeDatabase(files.restoring);
   return undefined;
 }
 
@@ -182,12 +189,13 @@ function eventAbout(node: string, { reason, message }: Recovery): { type: string
   return { type: KUBERNETES_EVENT, data: { ...about, type: 'Warning', reason, message } };
 }
 
-/** The store in `path`, or in which way it is damaged. */
-async function openOrDamage(path: string, newEpoch: string): Promise<SqliteJournal | AppError> {
+/** The store in `path`, or in which way it is damaged; one that is too new counts as that where it can be replaced. */
+async function openOrDamage(path: string, newEpoch: string, isReplaceable: boolean): Promise<SqliteJournal | AppError> {
   try {
     return await SqliteJournal.open(path, newEpoch);
   } catch (error) {
-    if (codeOf(error) !== 'E_STORE_DAMAGED') throw error;
+    const code = codeOf(error);
+    if (code !== 'E_STORE_DAMAGED' && !(code === 'E_STORE_TOO_NEW' && isReplaceable)) throw error;
     return error as AppError;
   }
 }
