@@ -74,6 +74,14 @@ export const errorTable = {
   E_POD_START: { wire: 81, retry: 'later', http: 500 },
   /** A device did not do what it was asked. */
   E_DEVICE_FAILED: { wire: 82, retry: 'later', http: 502 },
+  /** An update of the program that nobody trusted has signed. */
+  E_UPDATE_UNTRUSTED: { wire: 83, retry: 'never', http: 403 },
+  /** An update whose bytes are not those that were signed. */
+  E_UPDATE_DAMAGED: { wire: 84, retry: 'later', http: 422 },
+  /** An update to an older version than has run here. */
+  E_UPDATE_OLD: { wire: 85, retry: 'never', http: 409 },
+  /** An update for another kind of machine. */
+  E_UPDATE_PLATFORM: { wire: 86, retry: 'never', http: 422 },
   /** A command line that cannot be understood. */
   E_USAGE: { wire: 90, retry: 'never', http: 400 },
   /** A file, document or value that cannot be understood. */

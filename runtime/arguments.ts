@@ -18,6 +18,7 @@ export const usage = `stile-runtime runs the workloads of this terminal and keep
   --pod-users R      as root, the users of pods: FIRST-LAST (default ${range(podUsersDefault)}), or none: all run as root
   --api HOST:PORT    also serve the local API on TCP, at a loopback address; port 0: one that is kept
   --pod-network N    as root, addresses of pods of class oci (default ${podNetworkDefault}), or none: there are none
+  --update-key FILE  public keys of Ed25519 in PEM that updates of this program are checked with; may be repeated
   --log-level L      debug, info (default), warn, error or silent
   --version, --help
 `;
@@ -34,6 +35,8 @@ export interface Arguments {
   api?: { host: string; port: number };
   /** Undefined: none. */
   podNetwork?: AddressRange;
+  /** Files of keys that updates are checked with. */
+  updateKeys: string[];
   logLevel: LogLevel;
 }
 
@@ -41,7 +44,7 @@ const logLevels: readonly string[] = ['debug', 'info', 'warn', 'error', 'silent'
 
 /** Errors: `E_USAGE`. */
 export function parseArguments(args: string[]): Arguments | 'help' | 'version' {
-  let values: Record<string, string | boolean | undefined>;
+  let values: Record<string, string | boolean | string[] | undefined>;
   try {
     ({ values } = parseArgs({
       args,
@@ -54,6 +57,7 @@ export function parseArguments(args: string[]): Arguments | 'help' | 'version' {
         'pod-users': { type: 'string', default: range(podUsersDefault) },
         api: { type: 'string' },
         'pod-network': { type: 'string', default: podNetworkDefault },
+        'update-key': { type: 'string', multiple: true },
         'log-level': { type: 'string', default: 'info' },
         version: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -75,6 +79,7 @@ export function parseArguments(args: string[]): Arguments | 'help' | 'version' {
   return {
     dataDir,
     logLevel: text('log-level') as LogLevel,
+    updateKeys: (values['update-key'] as string[] | undefined) ?? [],
     ...optional('podNetwork', readNetwork(text('pod-network')!)),
     ...optional('podUsers', readRange(text('pod-users')!)),
     ...optional('hub', text('hub')),

@@ -54,6 +54,10 @@ import { careDefaults, careForStore } from './store/store-care.ts';
 import { writeCounters } from './store/write-counters.ts';
 import { parseSubCommand, type SubCommand, subCommandUsage } from './sub-commands.ts';
 import { Terminal } from './terminal.ts';
+import { guardTrial } from './update/guard.ts';
+import { type Launched, launch, takeLaunched } from './update/launch.ts';
+import { openUpdates } from './update/open-updates.ts';
+import { update } from './update/update-command.ts';
 import { cgroupTreeDefaults, openCgroups } from './workloads/cgroups.ts';
 import { MachineGauges } from './workloads/gauges.ts';
 import { openContainers } from './workloads/oci/containers.ts';
@@ -70,16 +74,23 @@ import { keepYoungGenerationSmall } from './young-generation.ts';
 async function main(args: string[]): Promise<void> {
   const [command, ...rest] = args;
   if (command === 'run-js') return runJs(rest[0] ?? '', rest.slice(1));
+  if (command === 'guard-trial') return guardTrial(systemClock, ownCommand(), rest);
   const asked = parseSubCommand(args);
   if (asked !== undefined && asked !== 'help') return runSubCommand(asked);
   const parsed = asked ?? parseArguments(args);
   if (parsed === 'help') process.stdout.write(`${usage}${subCommandUsage}`);
   else if (parsed === 'version') process.stdout.write(`${programVersion}\n`);
-  else await runTerminal(parsed);
+  else await runTerminal(parsed, args);
+}
+
+/** How this program is started, without arguments. */
+function ownCommand(): string[] {
+  return isSea() ? [process.execPath] : [process.execPath, ...process.execArgv, process.argv[1]!];
 }
 
 async function runSubCommand({ command, options }: SubCommand): Promise<void> {
   if (command === 'ctl') return ctl(options);
+  if (command === 'update') return update(options);
   if (command === 'install') return install(options);
   if (command === 'uninstall') return uninstall(options);
   const destination = hostOf(options.hub);
@@ -92,13 +103,16 @@ async function runSubCommand({ command, options }: SubCommand): Promise<void> {
   });
 }
 
-async function runTerminal(options: Arguments): Promise<void> {
-  keepYoungGenerationSmall();
+async function runTerminal(options: Arguments, args: readonly string[]): Promise<void> {
+  const launched = takeLaunched(process.env);
   const env: Env = {
     clock: systemClock,
     random: systemRandom,
     log: createLog(options.logLevel, { program: 'stile-runtime' }),
   };
+  const launching = { dataDir: resolve(options.dataDir), version: programVersion, command: ownCommand(), args };
+  if (launched === undefined) await launch(env, { ...launching, environment: process.env });
+  keepYoungGenerationSmall();
   const dataDir = await writableDirectory(env, options.dataDir);
   if (dataDir === undefined) return;
   const journal = await openStoreWithRoom(env, dataDir);
@@ -135,6 +149,8 @@ async function runTerminal(options: Arguments): Promise<void> {
         store,
         journal,
         reserved,
+        launched,
+        keyFiles: options.updateKeys,
       };
       await serve(env, parts);
     } finally {
@@ -209,6 +225,10 @@ interface Parts {
   journal: SqliteJournal;
   reserved: ReservedJournal;
   store: NodeStore;
+  /** As what the launcher started this program. */
+  launched: Launched | undefined;
+  /** Of keys that updates are checked with. */
+  keyFiles: readonly string[];
 }
 
 /** Runs until SIGTERM or SIGINT, then ends pods and link in order. A second signal ends at once. */
@@ -228,7 +248,9 @@ async function serve(env: Env, parts: Parts): Promise<void> {
     keep: (record) => journal.keep('wear', record),
     tell: (condition) => terminal.nodeCondition(condition),
   });
-  const controls = controlsOf({ terminal, files, journal, store, wear });
+  const leave = () => stopping.abort(new AppError('E_CANCELLED', 'another version takes over', { details: leaving }));
+  const updates = await openUpdates(env, { ...parts, version: programVersion, terminal, leave });
+  const controls = { ...controlsOf({ terminal, files, journal, store, wear }), updates };
   let attendance: Attendance | undefined;
   let care: Scope | undefined;
   try {
@@ -236,6 +258,7 @@ async function serve(env: Env, parts: Parts): Promise<void> {
     localApi?.serve(localService(env, { terminal, shown, store }, localApi.principals));
     care = watchStore(env, { journal, reserved, store, dataDir, terminal, wear }, (error) => stopping.abort(error));
     watchIdentity(care, own, mended, terminal);
+    care.spawn((signal) => untilAborted(signal, () => updates.run(signal)));
     attendance = await attend(env, care, dataDir, controls);
     env.log.info('started', { node: own.current.name, version: programVersion, dataDir });
     await new Promise<void>((done) => stopping.signal.addEventListener('abort', () => done(), { once: true }));
@@ -244,8 +267,9 @@ async function serve(env: Env, parts: Parts): Promise<void> {
     await care?.stop();
     // One that was only just opened.
     await attendance?.control?.close();
-    // Pods do not end because their records cannot be read: the next start adopts them.
-    await terminal.stop({ keepPods: codeOf(stopping.signal.reason) === 'E_STORE_DAMAGED' });
+    // Pods do not end because their records cannot be read, or another version comes: the next start adopts them.
+    const { reason } = stopping.signal;
+    await terminal.stop({ keepPods: codeOf(reason) === 'E_STORE_DAMAGED' || (reason as AppError).details === leaving });
     // After the pods, which may have last words for it.
     await localApi?.close();
     // To the last: an end in order takes as long as the pods' grace, and is no hang.
@@ -253,7 +277,7 @@ async function serve(env: Env, parts: Parts): Promise<void> {
     children.close();
     process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
   }
-  const { reason } = stopping.signal;
+  const reason: unknown = stopping.signal.reason;
   if (!(reason instanceof AppError && reason.code === 'E_CANCELLED')) throw reason;
 }
 
@@ -386,7 +410,10 @@ interface Controlled extends Pick<Parts, 'journal' | 'store'> {
   wear: WearWatch;
 }
 
-function controlsOf({ terminal, files, journal, store, wear }: Controlled): Controls {
+/** Marks the end of a program that another version follows. */
+const leaving = { keepPods: true };
+
+function controlsOf({ terminal, files, journal, store, wear }: Controlled): Omit<Controls, 'updates'> {
   return {
     pods: () => terminal.supervisor.pods(),
     restart: (uid, by) => terminal.restartPod(uid, by),

@@ -1,7 +1,8 @@
-/** The command lines of `stile-runtime` for people on the spot: `ctl`, `check`, `install`, `uninstall`. Pure. */
+/** The command lines of `stile-runtime` for people on the spot: `ctl`, `check`, `update`, `install`, `uninstall`. Pure. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { AppError } from '../protocol/errors.ts';
-import { parseTail } from './control/control-request.ts';
+import { parseTail, TRIAL_MS_MAX } from './control/control-request.ts';
+import type { UpdateOrder } from './update/updates.ts';
 
 export type Output = 'table' | 'json';
 
@@ -16,6 +17,15 @@ export interface CheckArguments {
   /** `https://HOST:PORT` */
   hub?: string;
   output: Output;
+}
+
+export interface UpdateArguments extends UpdateOrder {
+  dataDir: string;
+  output: Output;
+  /** Missing: tell what is known. */
+  file?: string;
+  /** The signed statement about it. */
+  statement?: string;
 }
 
 export interface InstallArguments {
@@ -35,6 +45,7 @@ export type UninstallArguments = Pick<InstallArguments, 'root'>;
 export type SubCommand =
   | { command: 'ctl'; options: CtlArguments }
   | { command: 'check'; options: CheckArguments }
+  | { command: 'update'; options: UpdateArguments }
   | { command: 'install'; options: InstallArguments }
   | { command: 'uninstall'; options: UninstallArguments };
 
@@ -46,9 +57,14 @@ On the spot, with or without the hub:
   stile-runtime ctl restart POD --data-dir DIR [-o json]
   stile-runtime check --data-dir DIR [--hub URL] [-o json]
 
+Another version of this program, verified, tried, and rolled back when it does not work:
+
+  stile-runtime update FILE [--statement F] [--downgrade] [--settle S] [--grace S] --data-dir DIR
+  stile-runtime update --data-dir DIR [-o json]
+
 As a service of systemd:
 
-  stile-runtime install --data-dir DIR [--hub URL --token-file F] [--name N] [--user U]
+  stile-runtime install --data-dir DIR [--hub URL --token-file F] [--name N] [--user U] [--update-key F]
                         [--containers [--pod-network N]] [--dry-run] [--root IMAGE]
   stile-runtime uninstall [--root IMAGE]
 `;
@@ -62,6 +78,10 @@ export function parseSubCommand(args: readonly string[]): SubCommand | 'help' | 
   }
   if (command === 'check') {
     const options = parseCheck(rest);
+    return options === 'help' ? 'help' : { command, options };
+  }
+  if (command === 'update') {
+    const options = parseUpdate(rest);
     return options === 'help' ? 'help' : { command, options };
   }
   if (command === 'install') {
@@ -122,8 +142,43 @@ function parseCheck(args: string[]): CheckArguments | 'help' {
   return { dataDir: dataDirOf(values), output: outputOf(values), ...(hub === undefined ? {} : { hub }) };
 }
 
+/** A new version must run for so long, and may take so much longer to find its pods and the hub. */
+const SETTLE_SECONDS = '60';
+const GRACE_SECONDS = '240';
+
+function parseUpdate(args: string[]): UpdateArguments | 'help' {
+  const { values, positionals } = parsed(args, {
+    ...common,
+    ...output,
+    statement: { type: 'string' },
+    downgrade: { type: 'boolean' },
+    settle: { type: 'string', default: SETTLE_SECONDS },
+    grace: { type: 'string', default: GRACE_SECONDS },
+  });
+  if (values.help) return 'help';
+  const [file, ...more] = positionals;
+  if (more.length > 0) throw usageError(`update takes one file, not also ${more.join(' ')}`);
+  if (file === undefined && (values.statement !== undefined || values.downgrade === true))
+    throw usageError('say which file is the update');
+  return {
+    dataDir: dataDirOf(values),
+    output: outputOf(values),
+    settleMs: secondsOf(values, 'settle') * 1_000,
+    graceMs: secondsOf(values, 'grace') * 1_000,
+    downgrade: values.downgrade === true,
+    ...(file === undefined ? {} : { file }),
+    ...textsOf(values, ['statement']),
+  };
+}
+
+function secondsOf(values: Record<string, unknown>, name: string): number {
+  const text = String(values[name]);
+  if (/^\d{1,6}$/.test(text) && Number(text) * 1_000 <= TRIAL_MS_MAX) return Number(text);
+  throw usageError(`--${name} takes seconds, 0 to ${TRIAL_MS_MAX / 1_000}, not ${text}`);
+}
+
 /** Written into the unit, in this order. */
-const passedOn = ['hub', 'token-file', 'name', 'pod-network', 'log-level'] as const;
+const passedOn = ['hub', 'token-file', 'name', 'pod-network', 'update-key', 'log-level'] as const;
 
 function parseInstall(args: string[]): InstallArguments | 'help' {
   const { values, positionals } = parsed(args, {
@@ -131,6 +186,7 @@ function parseInstall(args: string[]): InstallArguments | 'help' {
     hub: { type: 'string' },
     'token-file': { type: 'string' },
     name: { type: 'string' },
+    'update-key': { type: 'string', multiple: true },
     'log-level': { type: 'string' },
     user: { type: 'string' },
     root: { type: 'string' },
@@ -144,7 +200,12 @@ function parseInstall(args: string[]): InstallArguments | 'help' {
   // The service does not start in this shell's directory.
   if (typeof tokenFile === 'string' && !tokenFile.startsWith('/'))
     throw usageError(`--token-file takes an absolute path here, not ${tokenFile}`);
-  const passed = passedOn.flatMap((name) => (values[name] === undefined ? [] : [`--${name}`, String(values[name])]));
+  const keys = (values['update-key'] ?? []) as string[];
+  for (const key of keys)
+    if (!key.startsWith('/')) throw usageError(`--update-key takes an absolute path here, not ${key}`);
+  const passed = passedOn.flatMap((name) =>
+    [values[name] ?? []].flat().flatMap((value) => [`--${name}`, String(value)]),
+  );
   const dryRun = values['dry-run'] === true;
   const containers = values.containers === true;
   if (containers && values.user !== undefined) throw usageError('--containers needs root: leave --user out');

@@ -185,14 +185,21 @@ export class Terminal {
     this.#tellNode();
   }
 
-  /** A warning about the node itself, as a core/v1 Event at the hub; one that the outbox does not take is in the log. */
-  nodeEvent(reason: string, message: string): void {
+  /**
+   * A word about the node itself, as a core/v1 Event at the hub; one that the outbox does not take is in the log.
+   * Resolves to whether it is durable.
+   */
+  async nodeEvent(reason: string, message: string, type: 'Normal' | 'Warning' = 'Warning'): Promise<boolean> {
     const { name } = this.#config;
     const about = { apiVersion: 'v1', kind: 'Node', namespace: '', name, uid: name };
-    const data = { ...about, type: 'Warning', reason, message };
-    this.link.append({ type: KUBERNETES_EVENT, data }).catch((error: unknown) => {
+    const data = { ...about, type, reason, message };
+    try {
+      await this.link.append({ type: KUBERNETES_EVENT, data });
+      return true;
+    } catch (error) {
       this.#env.log.warn('node event not kept', { reason, err: error });
-    });
+      return false;
+    }
   }
 
   /** The first word on the network, a look-up of the hub's name included, comes after the pods. */

@@ -8,7 +8,9 @@ const wholePrograms = ['test/e2e/**/*.test.ts', 'test/faults/**/*.test.ts', 'tes
 const lengthy =
   process.env.STILE_TESTS === 'all'
     ? []
-    : ['bad-directories', 'bad-joins', 'packaged-runtime'].map((name) => `test/e2e/${name}.test.ts`);
+    : ['bad-directories', 'bad-joins', 'bad-updates', 'packaged-runtime', 'self-update'].map(
+        (name) => `test/e2e/${name}.test.ts`,
+      );
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),

@@ -6,6 +6,8 @@
  *   GET  /v1/pods/POD/log?container=C&follow=true&tail=N
  *   POST /v1/pods/POD/restart
  *   GET  /v1/database                                       looks the database through
+ *   GET  /v1/update                                         what is known of updates
+ *   POST /v1/update?settle=MS&grace=MS&downgrade=true       verifies what has arrived, and tries it
  */
 import { AppError } from '../../protocol/errors.ts';
 
@@ -13,7 +15,12 @@ export type ControlRequest =
   | { kind: 'pods' }
   | { kind: 'log'; pod: string; container?: string; follow: boolean; tailLines?: number }
   | { kind: 'restart'; pod: string }
-  | { kind: 'database' };
+  | { kind: 'database' }
+  | { kind: 'update-status' }
+  | { kind: 'update'; settleMs: number; graceMs: number; downgrade: boolean };
+
+/** A trial may take so long, twice. */
+export const TRIAL_MS_MAX = 24 * 3_600_000;
 
 /** Lines that `--tail` can ask for. */
 export const TAIL_LINES_MAX = 1_000_000;
@@ -25,6 +32,8 @@ export function parseControlRequest(method: string | undefined, target: string |
   if (url !== null && version === 'v1' && rest.length === 0) {
     if (method === 'GET' && noun === 'pods' && pod === undefined) return { kind: 'pods' };
     if (method === 'GET' && noun === 'database' && pod === undefined) return { kind: 'database' };
+    if (noun === 'update' && pod === undefined)
+      return method === 'POST' ? updateRequest(url.searchParams) : { kind: 'update-status' };
     if (method === 'POST' && noun === 'pods' && pod && verb === 'restart') return { kind: 'restart', pod };
     if (method === 'GET' && noun === 'pods' && pod && verb === 'log') return logRequest(pod, url.searchParams);
   }
@@ -36,6 +45,13 @@ export function formatControlRequest(request: ControlRequest): { method: 'GET' |
     case 'pods':
     case 'database':
       return { method: 'GET', path: `/v1/${request.kind}` };
+    case 'update-status':
+      return { method: 'GET', path: '/v1/update' };
+    case 'update': {
+      const { settleMs, graceMs, downgrade } = request;
+      const query = `settle=${settleMs}&grace=${graceMs}&downgrade=${downgrade}`;
+      return { method: 'POST', path: `/v1/update?${query}` };
+    }
     case 'restart':
       return { method: 'POST', path: `/v1/pods/${encodeURIComponent(request.pod)}/restart` };
     case 'log': {
@@ -53,6 +69,14 @@ export function parseTail(text: string): number {
   if (!/^\d{1,7}$/.test(text) || lines > TAIL_LINES_MAX)
     throw new AppError('E_INPUT_INVALID', `--tail takes a number of lines from 0 to ${TAIL_LINES_MAX}, not ${text}`);
   return lines;
+}
+
+function updateRequest(query: URLSearchParams): ControlRequest {
+  const [settleMs, graceMs] = ['settle', 'grace'].map((name) => Number(query.get(name) ?? Number.NaN));
+  const isTime = (ms: number | undefined): ms is number => Number.isSafeInteger(ms) && ms! >= 0 && ms! <= TRIAL_MS_MAX;
+  if (!isTime(settleMs) || !isTime(graceMs))
+    throw new AppError('E_INPUT_INVALID', `a trial takes 0 to ${TRIAL_MS_MAX} ms`);
+  return { kind: 'update', settleMs, graceMs, downgrade: query.get('downgrade') === 'true' };
 }
 
 function logRequest(pod: string, query: URLSearchParams): ControlRequest {

@@ -9,6 +9,8 @@ import { pipeline } from 'node:stream/promises';
 import type { Env } from '../../protocol/env.ts';
 import { AppError, asAppError, errorBody, errorTable } from '../../protocol/errors.ts';
 import type { WearRecord } from '../store/flash-wear.ts';
+import type { Statement } from '../update/statement.ts';
+import type { UpdateOrder, UpdateStatus } from '../update/updates.ts';
 import type { PodSnapshot } from '../workloads/supervisor.ts';
 import { parseControlRequest } from './control-request.ts';
 import { logStream } from './log-stream.ts';
@@ -23,6 +25,16 @@ export interface Controls {
   logFile(uid: string, container: string): string;
   /** `faults`: what is wrong with the database, one line each. */
   database(): Promise<{ faults: string[]; timeFloorMs: number; wear: WearRecord }>;
+  updates: UpdateControls;
+}
+
+/** Updates, as somebody on the spot sees them. */
+interface UpdateControls {
+  readonly status: UpdateStatus;
+  /** Errors: those of `Updates.order`. */
+  order(order: UpdateOrder): Promise<Statement>;
+  /** Ends this program for the next one; to be called once the answer is out. */
+  leave(): void;
 }
 
 const CONNECTIONS_MAX = 16;
@@ -87,6 +99,8 @@ export class ControlServer {
     const request = parseControlRequest(message.method, message.url);
     if (request.kind === 'pods') return json(response, 200, { pods: this.#controls.pods() });
     if (request.kind === 'database') return json(response, 200, await this.#controls.database());
+    if (request.kind === 'update-status') return json(response, 200, this.#controls.updates.status);
+    if (request.kind === 'update') return this.#update(request, response);
     const pod = choosePod(this.#controls.pods(), request.pod);
     const { namespace, name, uid } = pod;
     if (request.kind === 'restart') {
@@ -101,6 +115,14 @@ export class ControlServer {
     const options = { follow, signal, ...(tailLines === undefined ? {} : { tailLines }) };
     response.writeHead(200, { 'content-type': 'application/octet-stream' }).flushHeaders();
     await pipeline(Readable.from(logStream(this.#env.clock, path, options)), response);
+  }
+
+  async #update({ settleMs, graceMs, downgrade }: UpdateOrder, response: ServerResponse): Promise<void> {
+    const { updates } = this.#controls;
+    const { version, digest } = await updates.order({ settleMs, graceMs, downgrade });
+    response.once('close', () => updates.leave());
+    response.setHeader('connection', 'close');
+    json(response, 202, { version, digest });
   }
 
   #refuse(error: unknown, response: ServerResponse): void {

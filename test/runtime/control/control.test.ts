@@ -46,6 +46,18 @@ async function open(members: Partial<Controls> = {}) {
       timeFloorMs: 5,
       wear: { hours: [], total: { bytes: 0, commits: 0 }, hoursTotal: 0 },
     }),
+    updates: {
+      status: {
+        running: { version: '1.0.0', digest: null },
+        launcher: '1.0.0',
+        keys: 0,
+        floor: '1.0.0',
+        trial: null,
+        last: null,
+      },
+      order: async () => ({ version: '1.1.0', platform: 'linux-x64', bytes: 1, digest: '0'.repeat(64) }),
+      leave: () => {},
+    },
     ...members,
   };
   const server = await ControlServer.open(env, controlSocketPath(dataDir), controls);
