@@ -7,7 +7,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadIdentity } from '../../runtime/identity/identity.ts';
-import { House } from '../house/house.ts';
+import { House, runtimeCommand } from '../house/house.ts';
 import { HubClient } from '../house/hub-client.ts';
 import type { Witnessed } from '../house/network-witness.ts';
 import { create, paths, pod, pushProgram, runningPods } from '../house/workload.ts';
@@ -16,13 +16,9 @@ const PODS = 10;
 const NODE = 'alone';
 const PORT = 8080;
 
-const witness = new URL('../house/network-witness.ts', import.meta.url);
-const runtimeBin = fileURLToPath(new URL('../../runtime/bin/stile-runtime.mjs', import.meta.url));
-const house = new House((each) => {
-  witness.searchParams.set('to', each.path('witness.log'));
-  witness.searchParams.set('home', each.directory);
-  return [process.execPath, '--import', witness.href, runtimeBin];
-});
+const witness = fileURLToPath(new URL('../house/network-witness.ts', import.meta.url));
+const house = new House(() => runtimeCommand(`--require=${witness}`));
+house.environment = { WITNESS_TO: house.path('witness.log'), WITNESS_HOME: house.directory };
 
 /** Each listens at its own address on the same port, and says who it is and what it has in its volume. */
 const server = `

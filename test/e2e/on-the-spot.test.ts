@@ -6,7 +6,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Child } from '../house/child.ts';
-import { House } from '../house/house.ts';
+import { House, runtimeCommand } from '../house/house.ts';
 import { HubClient } from '../house/hub-client.ts';
 import { create, paths, pod, pushProgram, runningPods } from '../house/workload.ts';
 
@@ -79,9 +79,8 @@ test('pods, logs and restarts without a hub; the hub hears of the restart exactl
 }, 120_000);
 
 test('a followed log brings what is written later', async () => {
-  const [file, ...args] = [process.execPath, 'runtime/bin/stile-runtime.mjs'];
   const follow = ['ctl', 'logs', 'lamp', '-f', '--data-dir', dataDir];
-  const child = new Child('follower', [file!, ...args, ...follow], house.path('follower.log'));
+  const child = new Child('follower', [...runtimeCommand(), ...follow], house.path('follower.log'));
   await house.waitFor('the first line', () => child.output() === 'up\n');
   await ctl('restart', 'lamp');
   await house.waitFor('the line of the next start', () => child.output() === 'up\nup\n');

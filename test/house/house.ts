@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Child } from './child.ts';
 import { HubClient } from './hub-client.ts';
@@ -17,6 +17,17 @@ const runtimeBin = join(root, 'runtime/bin/stile-runtime.mjs');
 
 /** How `stile` is started, for who wants it as a process of its own. */
 export const stileCommand: readonly string[] = [process.execPath, stileBin];
+
+/**
+ * How a runtime is started: that of the checkout, or the packed executable that STILE_RUNTIME names. `engineOptions` are
+ * Node's own, which a packed one takes as one argument.
+ */
+export function runtimeCommand(...engineOptions: string[]): readonly string[] {
+  const packed = process.env.STILE_RUNTIME;
+  if (packed === undefined || packed === '') return [process.execPath, ...engineOptions, runtimeBin];
+  const options = engineOptions.length === 0 ? [] : [`--node-options=${engineOptions.join(' ')}`];
+  return [resolve(packed), ...options];
+}
 
 export interface Outcome {
   code: number;
@@ -46,7 +57,7 @@ export class House {
   /** The command that starts a runtime. */
   readonly #runtime: readonly string[];
 
-  constructor(runtime: (house: House) => readonly string[] = usualRuntime) {
+  constructor(runtime: (house: House) => readonly string[] = () => runtimeCommand()) {
     this.directory = mkdtempSync(join(tmpdir(), 'stile-house-'));
     this.#runtime = runtime(this);
   }
@@ -195,12 +206,6 @@ export class House {
     }
     return pids;
   }
-}
-
-/** The runtime of the checkout, or the packed executable that STILE_RUNTIME names. */
-function usualRuntime(): readonly string[] {
-  const packed = process.env.STILE_RUNTIME;
-  return packed === undefined || packed === '' ? [process.execPath, runtimeBin] : [packed];
 }
 
 /** Runs a command to its end, at most `COMMAND_MS`. */

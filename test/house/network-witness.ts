@@ -1,7 +1,7 @@
 /**
- * Loaded into a runtime with `--import …/network-witness.ts?to=FILE&home=DIR`: writes a line to FILE for each look-up
- * of a name, connection and datagram that the program begins, at the layer where all of them pass, with the pods that
- * live below DIR at that moment.
+ * Loaded into a runtime with `--require …/network-witness.ts`, which a packed one can too, and WITNESS_TO=FILE and
+ * WITNESS_HOME=DIR in its environment: writes a line to FILE for each look-up of a name, connection and datagram that the
+ * program begins, at the layer where all of them pass, with the pods that live below DIR at that moment.
  */
 import { createHook } from 'node:async_hooks';
 import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
@@ -24,10 +24,8 @@ const outward: ReadonlySet<string> = new Set([
 /** Of one process; far more than an exec takes. */
 const LOOKS_MAX = 5_000;
 
-const { searchParams } = new URL(import.meta.url);
-const to = searchParams.get('to');
-const home = searchParams.get('home');
-if (to !== null && home !== null) {
+const { WITNESS_TO: to, WITNESS_HOME: home } = process.env;
+if (to !== undefined && home !== undefined) {
   const init = (_id: number, type: string) => {
     if (outward.has(type))
       appendFileSync(to, `${JSON.stringify({ type, pods: podsBelow(home) } satisfies Witnessed)}\n`);

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { askRuntime } from '../../runtime/control/control-client.ts';
 import { Child } from '../house/child.ts';
-import { House } from '../house/house.ts';
+import { House, runtimeCommand } from '../house/house.ts';
 import { HubClient } from '../house/hub-client.ts';
 import { memoryOf } from '../house/process-facts.ts';
 import { type Comparison, compareEvents, EventReader } from '../house/told-events.ts';
@@ -21,7 +21,6 @@ const PODS = ['one', 'two', 'three'];
 const RESTART_EVERY_MS = 500;
 const LOOK_EVERY_MS = 1_000;
 
-const runtimeBin = fileURLToPath(new URL('../../runtime/bin/stile-runtime.mjs', import.meta.url));
 const nameServer = fileURLToPath(new URL('./name-server.ts', import.meta.url));
 
 export class Field {
@@ -49,7 +48,7 @@ export class Field {
       const inside = `mount --bind ${each.path('resolv.conf')} /etc/resolv.conf && exec "$@"`;
       return [
         ...['ip', 'netns', 'exec', nodeNamespace, 'unshare', '-m', 'sh', '-c', inside, 'sh'],
-        ...[process.execPath, runtimeBin],
+        ...runtimeCommand(),
       ];
     });
     const field = new Field(house, await Radio.open(nodeNamespace, seed));
