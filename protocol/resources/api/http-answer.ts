@@ -5,6 +5,8 @@ import type { Answer, LineSink } from './parts.ts';
 import type { Status } from './status.ts';
 
 const jsonType = 'application/json';
+/** Clients that are written to before the event loop gets its turn: each costs an encryption and a system call. */
+const FLUSHES_PER_TURN = 25;
 /** RFC 9110 section 5.5: what a header value cannot carry is replaced. */
 const unprintable = /[^\x20-\x7e]/g;
 /** Warnings of one answer and characters of each, so that the header block stays below what clients take. */
@@ -65,6 +67,7 @@ async function sendSlices(
     if (signal.aborted) return;
     first = false;
     sink.write(slice);
+    sink.flush();
   }
   response.end();
 }
@@ -80,7 +83,9 @@ async function sendLines(
   response.socket?.setNoDelay(true);
   // Nothing happens for hours, and that is no sign of a client that is gone.
   response.socket?.setTimeout(0);
-  await run(lineSink(response, signal));
+  const sink = lineSink(response, signal);
+  await run(sink);
+  sink.flush();
   response.end();
   // Its place is taken until the client has the rest. Whoever stops the API closes the connections anyway.
   if (!signal.aborted && !response.destroyed && !response.writableFinished) {
@@ -89,19 +94,47 @@ async function sendLines(
   }
 }
 
-function lineSink(response: ServerResponse, signal: AbortSignal): LineSink {
+/** Gathers what is written until the event loop turns: of a burst each client gets one piece, not one for each line. */
+function lineSink(response: ServerResponse, signal: AbortSignal): LineSink & { flush(): void } {
+  let lines: Uint8Array[] = [];
+  let lineBytes = 0;
+  const flush = () => {
+    if (lines.length === 0) return;
+    if (!response.destroyed) response.write(lines.length === 1 ? lines[0] : Buffer.concat(lines, lineBytes));
+    lines = [];
+    lineBytes = 0;
+  };
   return {
     write: (line) => {
-      if (!response.destroyed) response.write(line);
+      const bytes = typeof line === 'string' ? Buffer.from(line) : line;
+      if (lines.length === 0) flushSoon(flush);
+      lines.push(bytes);
+      lineBytes += bytes.length;
     },
-    waitingBytes: () => response.writableLength,
+    flush,
+    waitingBytes: () => lineBytes + response.writableLength,
     drained: async () => {
+      flush();
       await turn();
       if (!response.writableNeedDrain || signal.aborted) return;
       await firstOf(response, ['drain', 'close'], signal);
     },
     abandon: () => response.destroy(),
   };
+}
+
+/** Of all clients: a change that hundreds watch must not keep the event loop until the last of them is written to. */
+const flushes: (() => void)[] = [];
+
+function flushSoon(flush: () => void): void {
+  flushes.push(flush);
+  if (flushes.length === 1) setImmediate(flushSome);
+}
+
+function flushSome(): void {
+  for (const flush of flushes.slice(0, FLUSHES_PER_TURN)) flush();
+  flushes.splice(0, FLUSHES_PER_TURN);
+  if (flushes.length > 0) setImmediate(flushSome);
 }
 
 /** Resolves at the first of the events, or when `signal` aborts. */

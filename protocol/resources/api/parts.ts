@@ -154,7 +154,8 @@ export type Answer =
   | { type: 'lines'; run(sink: LineSink): Promise<void> };
 
 export interface LineSink {
-  write(line: string): void;
+  /** Text, or its UTF-8 that others write too. Handed to the client when the event loop turns. */
+  write(line: string | Uint8Array): void;
   /** Bytes that the client has not taken yet. */
   waitingBytes(): number;
   /** Resolves when the event loop had a turn and the client has taken what was written. */

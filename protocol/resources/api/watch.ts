@@ -20,6 +20,8 @@ import { statusOf } from './status.ts';
 /** The annotation of the bookmark that ends the initial state. */
 const initialEventsEnd = { 'k8s.io/initial-events-end': 'true' };
 
+type ToldType = 'ADDED' | 'MODIFIED' | 'DELETED';
+
 export function watchObjects(env: Env, parts: ReadParts, call: Call): Answer {
   const parameters = watchParameters(call);
   // Faults of the parameters and of the view are answered as such, before the stream begins.
@@ -103,13 +105,16 @@ class WatchStream {
       if (this.#parameters.bookmarks) this.#bookmark();
     } else this.#write(event.type, event.object);
     // A reader this slow would cost the memory of everybody: it lists again when it is ready.
-    const { watchBufferBytesMax } = { ...bounds, ...this.#parts.bounds };
-    if (this.#sink.waitingBytes() <= watchBufferBytesMax) return;
+    if (this.#sink.waitingBytes() <= (this.#parts.bounds?.watchBufferBytesMax ?? bounds.watchBufferBytesMax)) return;
     this.#sink.abandon();
     this.#over.abort();
   }
 
-  #write(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: KubeObject): void {
+  #write(type: ToldType, object: KubeObject): void {
+    if (this.#rendering.view.as === 'object') {
+      this.#sink.write(sharedLine(type, object));
+      return;
+    }
     const rendering = { ...this.#rendering, nowMs: this.#env.clock.now() };
     const rendered = renderObject(rendering, object, !this.#headingsSent);
     this.#headingsSent = true;
@@ -143,4 +148,14 @@ class WatchStream {
     }
     this.#over.abort();
   }
+}
+
+/** A store tells one change to all watches before the next, so that the last line is all that is worth keeping. */
+let last: { type: ToldType; object: KubeObject; line: Uint8Array } | undefined;
+
+/** The line of an object as it is, made once for all who watch it; objects of a store never change. */
+function sharedLine(type: ToldType, object: KubeObject): Uint8Array {
+  if (last?.object !== object || last.type !== type)
+    last = { type, object, line: Buffer.from(`{"type":"${type}","object":${JSON.stringify(object)}}\n`) };
+  return last.line;
 }
