@@ -32,8 +32,8 @@ export function parseControlRequest(method: string | undefined, target: string |
   if (url !== null && version === 'v1' && rest.length === 0) {
     if (method === 'GET' && noun === 'pods' && pod === undefined) return { kind: 'pods' };
     if (method === 'GET' && noun === 'database' && pod === undefined) return { kind: 'database' };
-    if (noun === 'update' && pod === undefined)
-      return method === 'POST' ? updateRequest(url.searchParams) : { kind: 'update-status' };
+    if (method === 'GET' && noun === 'update' && pod === undefined) return { kind: 'update-status' };
+    if (method === 'POST' && noun === 'update' && pod === undefined) return updateRequest(url.searchParams);
     if (method === 'POST' && noun === 'pods' && pod && verb === 'restart') return { kind: 'restart', pod };
     if (method === 'GET' && noun === 'pods' && pod && verb === 'log') return logRequest(pod, url.searchParams);
   }

@@ -120,6 +120,8 @@ export class ControlServer {
   async #update({ settleMs, graceMs, downgrade }: UpdateOrder, response: ServerResponse): Promise<void> {
     const { updates } = this.#controls;
     const { version, digest } = await updates.order({ settleMs, graceMs, downgrade });
+    // Whoever asked may have left: what was ordered is durable.
+    if (response.destroyed) return updates.leave();
     response.once('close', () => updates.leave());
     response.setHeader('connection', 'close');
     json(response, 202, { version, digest });

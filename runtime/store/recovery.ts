@@ -91,6 +91,8 @@ export async function openStore(env: Env, dataDir: string, node: string | undefi
     if (suspicion === undefined || suspicion.epoch === opened.epoch) return opened;
     await opened.close();
   }
+  // One that a newer version can read is not given up for nothing: that version may come back.
+  if (codeOf(opened) === 'E_STORE_TOO_NEW' && !(await hasCopy(files))) throw opened;
   const next = suspicion ?? (await suspect(env, files, (opened as AppError).message));
   const recovery = await replace(files, { dataDir, next, present, node });
   env.log.error('store given up', { reason: recovery.reason, message: recovery.message });
@@ -137,6 +139,15 @@ async function replace(files: StoreFiles, { dataDir, next, present, node }: Repl
   await rename(files.restoring, files.live);
   await syncDirectory(dataDir);
   return recovery;
+}
+
+/** Whether there is a copy that this version can read. */
+async function hasCopy(files: StoreFiles): Promise<boolean> {
+  await removeDatabase(files.restoring);
+  const copy = await restoredCopy(files);
+  await copy?.close();
+  await removeDatabase(files.restoring);
+  return copy !== undefined;
 }
 
 /** The first copy that is good, opened under the name of the next store; undefined when there is none. */

@@ -29,6 +29,15 @@ test('what is written is what is meant', () => {
     command: 'install',
     options: { dataDir: '/d', dryRun: false, containers: true, passed: ['--pod-network', '10.9.0.0/16'] },
   });
+  expect(parse('install --data-dir /d --update-key /a --update-key /b')).toMatchObject({
+    options: { passed: ['--update-key', '/a', '--update-key', '/b'] },
+  });
+  const trial = { ...base, settleMs: 60_000, graceMs: 240_000, downgrade: false };
+  expect(parse('update --data-dir /d')).toEqual({ command: 'update', options: trial });
+  expect(parse('update f --statement s --downgrade --settle 5 --grace 0 --data-dir /d')).toEqual({
+    command: 'update',
+    options: { ...trial, file: 'f', statement: 's', downgrade: true, settleMs: 5_000, graceMs: 0 },
+  });
   expect(parse('uninstall --root /image')).toEqual({ command: 'uninstall', options: { root: '/image' } });
   expect(parse('ctl --help')).toBe('help');
   expect(parse('--data-dir /d')).toBeUndefined();
@@ -46,6 +55,12 @@ test.each([
   'install --data-dir /d --token-file here',
   'install --token-file /t',
   'install --data-dir /d --containers --user stile',
+  'install --data-dir /d --update-key here',
+  'update f g --data-dir /d',
+  'update f',
+  'update --downgrade --data-dir /d',
+  'update f --settle 86401 --data-dir /d',
+  'update f --grace soon --data-dir /d',
   'uninstall --data-dir /d',
 ])('%s is refused', (line) => {
   expect(() => parse(line)).toThrow(expect.objectContaining({ code: 'E_USAGE' }));

@@ -179,6 +179,34 @@ test('what is no request, or too large, is refused, and the next one is answered
   expect(await askRuntime(dataDir, { kind: 'pods' })).toHaveProperty('pods');
 });
 
+test('an update is ordered with its times, and the program ends for it once the answer is out', async () => {
+  const orders: object[] = [];
+  let left = 0;
+  const { controls } = await open();
+  const { dataDir } = await open({
+    updates: {
+      status: controls.updates.status,
+      order: async (order) => {
+        orders.push(order);
+        return { version: '1.1.0', platform: 'linux-x64', bytes: 1, digest: 'ab' };
+      },
+      leave: () => {
+        left += 1;
+      },
+    },
+  });
+  expect(await askRuntime(dataDir, { kind: 'update-status' })).toEqual(controls.updates.status);
+  const order = { settleMs: 1_000, graceMs: 0, downgrade: true };
+  expect(await askRuntime(dataDir, { kind: 'update', ...order })).toEqual({ version: '1.1.0', digest: 'ab' });
+  await until('the end', () => left === 1);
+  expect(orders).toEqual([order]);
+  for (const query of ['', 'settle=1', 'settle=-1&grace=1', 'settle=1&grace=86400001', 'settle=x&grace=1'])
+    expect(await raw(controlSocketPath(dataDir), `POST /v1/update?${query} HTTP/1.1\r\nHost: x\r\n\r\n`)).toContain(
+      'E_INPUT_INVALID',
+    );
+  expect({ orders: orders.length, left }).toEqual({ orders: 1, left: 1 });
+});
+
 /** What comes back for these bytes until the server hangs up. */
 function raw(path: string, text: string): Promise<string> {
   return new Promise((resolve, reject) => {

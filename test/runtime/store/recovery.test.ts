@@ -194,3 +194,44 @@ it('the Node says it for a while, not for ever', async () => {
   expect(recoveryCondition(recovery, Date.UTC(2026, 2, 2))).toBeUndefined();
   expect(recoveryCondition(undefined, 0)).toBeUndefined();
 });
+
+describe('a store that only a newer version can read', () => {
+  /** As a version leaves it that came after this one. */
+  async function outdate(path: string): Promise<void> {
+    const later = nodeSchema.version + 1;
+    const database = await Database.open(path, {
+      ...nodeSchema,
+      version: later,
+      minReader: later,
+      migrations: [{ version: later, statements: [] }],
+    });
+    await database.close();
+  }
+
+  it('is replaced by the copy of before the update, under a new epoch', async () => {
+    const epoch = await filled(true);
+    await copyFile(files.good, files.beforeUpdate);
+    await outdate(files.live);
+    await outdate(files.good);
+    const store = await NodeStore.open(env.clock, await openStore(env, directory, NODE));
+    expect(store.state.pods.has('uid-1')).toBe(true);
+    expect(store.state.epoch).not.toBe(epoch);
+    await store.close();
+  });
+
+  it('is left as it is where no copy can be read: that version may come back', async () => {
+    await filled(true);
+    await copyFile(files.good, files.beforeUpdate);
+    for (const path of [files.live, files.good, files.beforeUpdate]) await outdate(path);
+    const before = (await readdir(directory)).toSorted();
+    for (let start = 0; start < 2; start += 1)
+      await expect(openStore(env, directory, NODE)).rejects.toMatchObject({ code: 'E_STORE_TOO_NEW' });
+    expect((await readdir(directory)).toSorted()).toEqual(before);
+  });
+
+  it('is left as it is without an update', async () => {
+    await filled(true);
+    await outdate(files.live);
+    await expect(openStore(env, directory, NODE)).rejects.toMatchObject({ code: 'E_STORE_TOO_NEW' });
+  });
+});
