@@ -1,6 +1,7 @@
 /** Every bench, in the order of the report. A new one is a file and a row here. */
 import type { Bench } from './bench.ts';
 import { listPods } from './hub/list-pods.ts';
+import { tagChange } from './hub/tag-change.ts';
 import { watchFanOut } from './hub/watch-fan-out.ts';
 import { appRates } from './local-api/app-rates.ts';
 import { fanOut } from './local-api/fan-out.ts';
@@ -31,4 +32,5 @@ export const benches: readonly Bench[] = [
   wireSpeed,
   listPods,
   watchFanOut,
+  tagChange,
 ];
