@@ -7,12 +7,15 @@ import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getAsset, getRawAsset, isSea } from 'node:sea';
+import { zstdDecompressSync } from 'node:zlib';
 import type sqlite3 from 'sqlite3';
 import { AppError, asAppError } from '../errors.ts';
 import { privateDirectory, writeDurably } from './durable-file.ts';
 
-/** Assets of a packed executable: the addon, and its SHA-256 in hex as text. */
-export const addonAssets = { file: 'node_sqlite3.node', sha256: 'node_sqlite3.node.sha256' } as const;
+/** The addon's file below a data directory. */
+export const addonFile = 'node_sqlite3.node';
+/** Assets of a packed executable: the addon, compressed (zstd), and the SHA-256 of its file in hex as text. */
+export const addonAssets = { compressed: 'node_sqlite3.node.zst', sha256: 'node_sqlite3.node.sha256' } as const;
 
 let loading: Promise<unknown> | undefined;
 let loaded: unknown;
@@ -54,13 +57,13 @@ async function loadAddon(directory: string): Promise<unknown> {
 
 /** Writes the addon unless the right one is there: what an older version or a torn write left is replaced. */
 async function placeAddon(directory: string): Promise<string> {
-  const file = join(directory, addonAssets.file);
+  const file = join(directory, addonFile);
   const present = await readFile(file).catch(() => undefined);
   if (present !== undefined && sha256(present) === getAsset(addonAssets.sha256, 'utf8')) return file;
   // Whatever else is here was left by a start that was cut short.
   await rm(directory, { recursive: true, force: true });
   await privateDirectory(directory);
-  await writeDurably(file, new Uint8Array(getRawAsset(addonAssets.file) as ArrayBuffer));
+  await writeDurably(file, zstdDecompressSync(getRawAsset(addonAssets.compressed) as ArrayBuffer));
   return file;
 }
 

@@ -16,7 +16,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
-import { addonAssets } from '../../protocol/node/sqlite-addon.ts';
+import { addonAssets, addonFile } from '../../protocol/node/sqlite-addon.ts';
 import { programVersion } from '../../protocol/program-version.ts';
 import { sqliteAddon } from './addon.ts';
 import { bundleProgram } from './bundle.ts';
@@ -32,6 +32,8 @@ const sealScript = fileURLToPath(new URL('seal.ts', import.meta.url));
 
 /** What a download or an image of a disk would make of it, without waiting for minutes. */
 const ZSTD_LEVEL = 12;
+/** It is small, so the best is quick enough. */
+const ADDON_ZSTD_LEVEL = 19;
 
 interface Wish {
   program: Program;
@@ -141,14 +143,18 @@ async function pack({ program, arch, engine, addon }: Order, work: string, signa
   return { file, modules };
 }
 
-/** The addon and its digest as assets. */
+/** The addon, compressed, and its digest as assets. */
 async function packAddon(addon: string, arch: Arch, work: string): Promise<Record<string, string>> {
-  const file = join(work, addonAssets.file);
-  const digestFile = join(work, addonAssets.sha256);
+  const file = join(work, addonFile);
+  const compressed = join(work, addonAssets.compressed);
+  const digest = join(work, addonAssets.sha256);
   await copyFile(addon, file);
   await strip(file, arch);
-  await writeFile(digestFile, sha256(await readFile(file)));
-  return { [addonAssets.file]: file, [addonAssets.sha256]: digestFile };
+  const bytes = await readFile(file);
+  const params = { [constants.ZSTD_c_compressionLevel]: ADDON_ZSTD_LEVEL };
+  await writeFile(compressed, await promisify(zstdCompress)(bytes, { params }));
+  await writeFile(digest, sha256(bytes));
+  return { [addonAssets.compressed]: compressed, [addonAssets.sha256]: digest };
 }
 
 /** The place where pkg looks for an engine that it has unpacked and checked before. */

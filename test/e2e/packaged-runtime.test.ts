@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addonAssets } from '../../protocol/node/sqlite-addon.ts';
+import { addonFile as addonFileName } from '../../protocol/node/sqlite-addon.ts';
 import { programVersion } from '../../protocol/program-version.ts';
 import { House, run, succeeded, type Terminal } from '../house/house.ts';
 
@@ -107,7 +107,7 @@ async function currentPids(): Promise<Map<string, number>> {
   ]);
 }
 
-const addonFile = () => join(terminal.dataDir, 'addon', addonAssets.file);
+const addonFile = () => join(terminal.dataDir, 'addon', addonFileName);
 
 describe('the packed runtime', () => {
   it('is one file that says its version and refuses bad arguments', async () => {
@@ -195,7 +195,7 @@ describe('the packed runtime', () => {
     terminal = await house.startRuntime('gate-1');
     await house.waitFor('the pods to be adopted', () => adoptions() === 6);
     expect((await readFile(addonFile())).equals(whole)).toBe(true);
-    expect(await readdir(join(terminal.dataDir, 'addon'))).toEqual([addonAssets.file]);
+    expect(await readdir(join(terminal.dataDir, 'addon'))).toEqual([addonFileName]);
     expect(await currentPids()).toEqual(pids);
   });
 
