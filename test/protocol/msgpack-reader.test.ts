@@ -7,9 +7,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeMessage } from '../../protocol/codec.ts';
 import { AppError } from '../../protocol/errors.ts';
+import { limits } from '../../protocol/limits.ts';
 import { decode, encode } from '../../protocol/msgpack.ts';
 import { Reader } from '../../protocol/msgpack-reader.ts';
 import { decodeObject, encodeObject } from '../../protocol/object.ts';
+import { containersMax } from '../../protocol/prescan.ts';
 import { referenceObject, referenceValue } from './reference-decoder.ts';
 import { arbitraryJson, arbitraryObject } from './samples/arbitrary-object.ts';
 import { allSampleMessages } from './samples/messages.ts';
@@ -71,7 +73,58 @@ function changed(bytes: Uint8Array, changes: { at: number; kind: string; byte: n
   return Uint8Array.from(result);
 }
 
+const bytesOf = (...parts: (number | Uint8Array)[]): Uint8Array =>
+  Buffer.concat(parts.map((part) => (typeof part === 'number' ? Uint8Array.of(part) : part)));
+
+/** Few names, so that one comes twice in a map; in order or not, in each form of text, and the one that may not be there. */
+const keyBytes = fc
+  .tuple(fc.constantFrom('a', 'b', 'c', 'd', 'é', '__proto__', 'constructor'), fc.boolean())
+  .map(([name, long]) => {
+    const text = Buffer.from(name);
+    return long ? bytesOf(0xd9, text.length, text) : bytesOf(0xa0 | text.length, text);
+  });
+const smallBytes = fc.oneof(
+  fc.constantFrom([0xc0], [0x05], [0xc3], [0xa2, 0x68, 0x69], [0xa2, 0xc3, 0xa9], [0xa1, 0xc3], [0xc4, 0x01, 0x00]),
+  fc.constantFrom([0xcb, 0x80, 0, 0, 0, 0, 0, 0, 0], [0xcd, 0, 1], [0xd0, 0x85]),
+);
+/** Well-formed msgpack that need not be well-behaved. */
+const { wellFormed } = fc.letrec<{ wellFormed: Uint8Array }>((tie) => ({
+  wellFormed: fc.oneof(
+    { maxDepth: 4, depthIdentifier: 'msgpack' },
+    smallBytes.map((bytes) => Uint8Array.from(bytes)),
+    fc.array(tie('wellFormed'), { maxLength: 4 }).map((items) => bytesOf(0x90 | items.length, ...items)),
+    fc.array(tie('wellFormed'), { maxLength: 2 }).map((items) => bytesOf(0xdc, 0, items.length, ...items)),
+    fc
+      .array(fc.tuple(keyBytes, tie('wellFormed')), { maxLength: 4 })
+      .map((members) => bytesOf(0x80 | members.length, ...members.flat())),
+  ),
+}));
+
 describe('one pass and three agree on', () => {
+  it('maps with any keys in any order, some of them twice', () => {
+    fc.assert(fc.property(wellFormed, agree), { ...options, numRuns: numRuns * 3 });
+    const asObject = wellFormed.map((bytes) => bytesOf(0x93, 0x03, bytes, bytes));
+    fc.assert(fc.property(asObject, agree), options);
+  });
+
+  it('values as deep as may be, and one deeper', () => {
+    const depths = fc.integer({ min: limits.depthMax - 4, max: limits.depthMax + 1 });
+    const deep = fc.tuple(wellFormed, depths, fc.boolean()).map(([inner, depth, maps]) => {
+      const shell = maps ? [0x81, 0xa1, 0x61] : [0x91];
+      return bytesOf(Uint8Array.from(Array.from({ length: depth }, () => shell).flat()), inner);
+    });
+    fc.assert(fc.property(deep, agree), options);
+    const deepObject = deep.map((bytes) => bytesOf(0x94, 0x01, bytes, bytes, 0xc0));
+    fc.assert(fc.property(deepObject, agree), options);
+  });
+
+  it('as many containers as may be, and one more', () => {
+    for (const count of [containersMax - 1, containersMax]) {
+      const head = Buffer.from([0xdd, 0, count >> 16, (count >> 8) & 0xff, count & 0xff]);
+      agree(bytesOf(head, new Uint8Array(count).fill(0x80)));
+    }
+  });
+
   it('values of every kind', () => {
     fc.assert(
       fc.property(fc.oneof(arbitraryJson, fc.uint8Array({ maxLength: 300 })), (value) => agree(encode([value]))),
