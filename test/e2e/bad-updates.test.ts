@@ -111,6 +111,26 @@ it('goes on with the program of the service when the file of the version is dama
   expect((await terminal.status())!.last).toMatchObject({ result: 'rolled-back', version: '0.4.0' });
 });
 
+it('does not count a start by mistake beside a version on trial', async () => {
+  const good = `${runtimeScript()}# tried beside others\n`;
+  const running = async () => (await terminal.status())?.running.digest === digestOf(good);
+  expect(await terminal.order(terminal.write('0.5.0', good), '--settle', '3600')).toMatchObject({ code: 0 });
+  await house.waitFor('the trial', running);
+  for (let start = 0; start < 2; start += 1) {
+    const { stderr } = await house.tryRuntime('--data-dir', terminal.dataDir, '--pod-network', 'none');
+    expect(stderr).toContain('E_STORE_LOCKED');
+  }
+  const counted = JSON.parse(readFileSync(join(terminal.dataDir, 'versions', 'starts.json'), 'utf8'));
+  expect(counted).toEqual({ digest: digestOf(good), count: 1 });
+  // Cut three times, it is over.
+  for (let cut = 0; cut < 3; cut += 1) {
+    await house.waitFor('the trial', running);
+    await house.terminals.get('gate-1')!.child.kill('SIGKILL');
+  }
+  await house.waitFor('its end', async () => (await terminal.status())?.last?.digest === digestOf(good));
+  expect(await terminal.status()).toMatchObject({ running: programOfTheService, last: { result: 'rolled-back' } });
+});
+
 it('takes what openssl has signed, an older version too when that is meant', async () => {
   const file = house.path('by-hand');
   const content = `${runtimeScript()}# signed by hand\n`;
