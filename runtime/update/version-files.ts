@@ -55,7 +55,10 @@ export class VersionFiles {
 
   /** `missing`: never updated; `damaged`: there was one, and neither of its copies can be understood. */
   async readState(): Promise<UpdateState | 'missing' | 'damaged'> {
-    const copies = await readCopies(join(this.directory, 'state.json')).catch(() => ['']);
+    const copies = await readCopies(join(this.directory, 'state.json')).catch(({ cause }: Error) =>
+      // What was given as data directory is a file: nothing was ever updated there, and the runtime itself refuses it.
+      (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOTDIR' ? [] : [''],
+    );
     if (copies.length === 0) return 'missing';
     return copies.map(parseState).find((state) => state !== undefined) ?? 'damaged';
   }
