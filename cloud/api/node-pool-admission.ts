@@ -22,7 +22,9 @@ export function nodePoolAdmission(store: Pick<ResourceReader, 'get' | 'list'>): 
       if (object !== undefined && write.kind === nodeKind) requireSameWorker(object, write);
     },
     guardDeletion: async (kind, _namespace, name) => {
-      if (kind === nodePoolKind) await requireEmpty(store, kind, name);
+      // In any version.
+      if (kind.group === nodePoolKind.group && kind.plural === nodePoolKind.plural)
+        await requireEmpty(store, kind, name);
     },
   };
 }

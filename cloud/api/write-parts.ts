@@ -8,7 +8,7 @@ import type { ResourceStore } from '../store/resource-store.ts';
 
 export interface WrittenKinds extends KindTable<Kind> {
   /** JSON schemas by the key that `Kind.schema` names, referring to each other as `#/components/schemas/KEY`. */
-  schemas: Readonly<Record<string, unknown>>;
+  readonly schemas: Readonly<Record<string, unknown>>;
   /** Paths of members that the schema does not know, e.g. `spec.replica`. */
   unknownFields(object: KubeObject, kind: Kind): string[];
   /** Members of the wrong type, and required ones that are missing. */
@@ -28,6 +28,8 @@ export interface WriteParts extends Omit<ApiParts<Kind>, 'beyondReading' | 'open
    * `object` is undefined when `write.previous` is deleted.
    */
   guard?(object: KubeObject | undefined, write: JudgedWrite): Promise<void>;
+  /** Sentences that whoever creates an object is told besides. */
+  advise?(object: KubeObject, kind: Kind): readonly string[];
   /** Refuses, with a `StatusError`, that an object goes which others still need. */
   guardDeletion?(kind: Kind, namespace: string | undefined, name: string): Promise<void>;
 }

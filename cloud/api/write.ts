@@ -47,7 +47,11 @@ async function createFrom(
   const { name } = object.metadata;
   if (name !== undefined) call.facts.name = name;
   await requireNamespace(parts, call, name);
-  const warnings = [...checkFields(parts.kinds, call, object), ...(kind.advice === undefined ? [] : [kind.advice])];
+  const warnings = [
+    ...checkFields(parts.kinds, call, object),
+    ...(kind.advice === undefined ? [] : [kind.advice]),
+    ...(parts.advise?.(object, kind) ?? []),
+  ];
   const write = writeOf(call, undefined);
   const completed = (await parts.complete?.(object, write)) ?? object;
   const admitted = admit(parts.kinds, kind, completed, undefined);

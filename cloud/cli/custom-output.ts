@@ -1,7 +1,7 @@
 /** What a user asks to see of objects in words of their own: `-o jsonpath=…` and `-o custom-columns=…`. Pure. */
 import { AppError } from '../../protocol/errors.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
-import { type JsonPath, parsePath, selectValues } from './json-path.ts';
+import { type JsonPath, parsePath, selectValues } from '../kinds/json-path.ts';
 import { parseTemplate, renderTemplate, type Template, valueText } from './json-path-template.ts';
 import { alignedLines, cellText } from './table.ts';
 

@@ -3,7 +3,7 @@
  * text itself, and `{range PATH}…{end}` what is between for each value. Pure.
  * Source: Kubernetes, "JSONPath Support".
  */
-import { type JsonPath, Scanner, scanPath, scanQuoted, selectValues } from './json-path.ts';
+import { type JsonPath, Scanner, scanPath, scanQuoted, selectValues } from '../kinds/json-path.ts';
 
 export type Template = readonly Part[];
 

@@ -1,7 +1,7 @@
 /** What `stile wait --for` waits for: whether an object is there yet, and how it stands if not. Pure. */
 import { AppError } from '../../protocol/errors.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
-import { type JsonPath, parsePath, selectValues } from './json-path.ts';
+import { type JsonPath, parsePath, selectValues } from '../kinds/json-path.ts';
 import { valueText } from './json-path-template.ts';
 
 export type WaitCondition =

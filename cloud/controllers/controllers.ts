@@ -2,7 +2,8 @@
 import { type Env, randomHex } from '../../protocol/env.ts';
 import { type Device, type KubeObject, keys, type Node, type NodePool } from '../../protocol/kubernetes.ts';
 import { heartbeatProfiles } from '../../protocol/limits.ts';
-import { deviceKind, kindOf, nodeKind } from '../kinds/registry.ts';
+import type { Kind } from '../kinds/kind.ts';
+import { deviceKind, nodeKind } from '../kinds/registry.ts';
 import type { ResourceStore } from '../store/resource-store.ts';
 import { reconcileAction } from '../twins/action-life.ts';
 import { deviceKeyOf, twinIdOf } from '../twins/device-properties.ts';
@@ -27,6 +28,8 @@ export interface ControllerContext {
   store: ResourceStore;
   images: ImagePort;
   contacts: ContactPort;
+  /** The row of an owner's `apiVersion` and `kind`; undefined for one that is not served. */
+  kindOf(apiVersion: string, kindName: string): Kind | undefined;
   /** Monotonic, by node name. */
   firstKnownMs: ReadonlyMap<string, number>;
 }
@@ -186,13 +189,14 @@ function lookAtAction({ clock }: Env, { fleet }: ControllerContext, name: string
 }
 
 /** Owners that the copy does not have are asked for at the store: copies of different kinds are not in step. */
-async function lookAtOrphans({ fleet, store }: ControllerContext, uid: string): Promise<Outcome> {
+async function lookAtOrphans(context: ControllerContext, uid: string): Promise<Outcome> {
+  const { fleet } = context;
   if (fleet.has(uid)) return settled;
   const gone = new Set<string>();
   const dependants = fleet.dependants.of(uid);
   for (const { object } of dependants) {
     for (const owner of object.metadata.ownerReferences ?? []) {
-      if (!gone.has(owner.uid) && (await isGone(store, fleet, object, owner))) gone.add(owner.uid);
+      if (!gone.has(owner.uid) && (await isGone(context, object, owner))) gone.add(owner.uid);
     }
   }
   return { steps: collectOrphans(dependants, (ownerUid) => gone.has(ownerUid)) };
@@ -201,7 +205,7 @@ async function lookAtOrphans({ fleet, store }: ControllerContext, uid: string): 
 type Owner = NonNullable<KubeObject['metadata']['ownerReferences']>[number];
 
 /** An owner of a kind that is not served here may well live elsewhere. */
-async function isGone(store: ResourceStore, fleet: Fleet, object: KubeObject, owner: Owner): Promise<boolean> {
+async function isGone({ store, fleet, kindOf }: ControllerContext, object: KubeObject, owner: Owner): Promise<boolean> {
   const kind = kindOf(owner.apiVersion, owner.kind);
   if (kind === undefined || fleet.has(owner.uid)) return false;
   const found = await store.get(kind, kind.namespaced ? object.metadata.namespace : undefined, owner.name);

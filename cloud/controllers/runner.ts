@@ -8,7 +8,7 @@ import type { KubeObject } from '../../protocol/kubernetes.ts';
 import { Informer } from '../../protocol/resources/store/informer.ts';
 import { Scope } from '../../protocol/scope.ts';
 import type { Kind } from '../kinds/kind.ts';
-import { eventKind, kinds, leaseKind, nodeKind } from '../kinds/registry.ts';
+import { eventKind, kindOf, kinds, leaseKind, nodeKind } from '../kinds/registry.ts';
 import type { ResourceStore } from '../store/resource-store.ts';
 import { ControllerLoop, type ControllerRow } from './controller-loop.ts';
 import { controllerRows } from './controllers.ts';
@@ -19,10 +19,21 @@ import type { ImagePort } from './image-digests.ts';
 import type { ContactPort } from './node-life-cycle.ts';
 import { type ControllerName, keysForAll, keysForChange } from './routes.ts';
 
+export interface CustomKindsPort {
+  /** The row of an object's `apiVersion` and `kind`, the hub's own kinds included. */
+  kindOf(apiVersion: string, kindName: string): Kind | undefined;
+  /** As they are kept, at this moment. */
+  kinds(): readonly Kind[];
+  /** Calls `listener` after they have changed; returns how to end that. */
+  onChange(listener: () => void): () => void;
+}
+
 export interface ControllersOptions {
   store: ResourceStore;
   images: ImagePort;
   contacts: ContactPort;
+  /** Kinds that users have added; absent: none. */
+  customKinds?: CustomKindsPort;
   /** Hears once of a fault that stopped all controllers: a bug, after which the process should end. */
   onFailure?: (error: unknown) => void;
 }
@@ -36,6 +47,8 @@ export class Controllers {
   readonly #scope: Scope;
   readonly #fleet = new Fleet();
   readonly #informers: Informer[] = [];
+  /** By group and plural: their objects may own others and be owned. */
+  readonly #customInformers = new Map<string, Informer>();
   readonly #recorder: EventRecorder;
   readonly #loops: Record<ControllerName, ControllerLoop>;
   /** Monotonic; when this process came to know of a node. */
@@ -52,7 +65,13 @@ export class Controllers {
     });
     this.#recorder = new EventRecorder(this.#env, options.store);
     const executor = new Executor(options.store, this.#recorder);
-    const rows = controllerRows(this.#env, { ...options, fleet: this.#fleet, firstKnownMs: this.#firstKnownMs });
+    const own = options.customKinds;
+    const rows = controllerRows(this.#env, {
+      ...options,
+      kindOf: own === undefined ? kindOf : (apiVersion, kindName) => own.kindOf(apiVersion, kindName),
+      fleet: this.#fleet,
+      firstKnownMs: this.#firstKnownMs,
+    });
     const loopOf = (row: ControllerRow) => new ControllerLoop(this.#env, this.#scope, row, executor);
     this.#loops = Object.fromEntries(
       Object.entries(rows).map(([name, row]) => [name, loopOf({ ...row, name })]),
@@ -64,6 +83,9 @@ export class Controllers {
     for (const kind of kinds) if (!unwatched.includes(kind)) this.#informers.push(this.#informerOf(kind));
     await Promise.all([this.#recorder.load(), ...this.#informers.map((informer) => informer.start())]);
     this.#synced = true;
+    this.#followCustomKinds();
+    const followed = this.#options.customKinds?.onChange(() => this.#followCustomKinds());
+    if (followed !== undefined) this.#unsubscribe.push(followed);
     const { contacts, images } = this.#options;
     this.#unsubscribe.push(contacts.onContact((nodeName) => this.#onContact(nodeName)));
     this.#unsubscribe.push(images.onImagesChanged(() => this.#lookAtLackingPods()));
@@ -75,8 +97,25 @@ export class Controllers {
   /** Idempotent; afterwards nothing is written and nothing waits. */
   async stop(): Promise<void> {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
-    await Promise.all(this.#informers.splice(0).map((informer) => informer.stop()));
+    const informers = [...this.#informers.splice(0), ...this.#customInformers.values()];
+    this.#customInformers.clear();
+    await Promise.all(informers.map((informer) => informer.stop()));
     await this.#scope.stop();
+  }
+
+  #followCustomKinds(): void {
+    const wanted = new Map(
+      (this.#options.customKinds?.kinds() ?? []).map((kind) => [`${kind.group}/${kind.plural}`, kind]),
+    );
+    for (const [key, kind] of wanted) {
+      if (this.#customInformers.has(key)) continue;
+      const informer = this.#informerOf(kind);
+      this.#customInformers.set(key, informer);
+      // Rejects only when it is stopped before it has seen anything.
+      informer.start().catch(() => {});
+    }
+    for (const [key, informer] of this.#customInformers)
+      if (!wanted.has(key) && this.#customInformers.delete(key)) void informer.stop();
   }
 
   #informerOf(kind: Kind): Informer {

@@ -7,7 +7,7 @@ import type { Env } from '../../protocol/env.ts';
 import { codeOf } from '../../protocol/errors.ts';
 import type { KubeObject } from '../../protocol/kubernetes.ts';
 import type { ImagePort } from '../controllers/image-digests.ts';
-import { Controllers } from '../controllers/runner.ts';
+import { Controllers, type CustomKindsPort } from '../controllers/runner.ts';
 import { namespaceKind } from '../kinds/registry.ts';
 import type { ResourceStore } from '../store/resource-store.ts';
 import { applyHubChange, type HubChange, type HubJournal, type HubState } from './hub-state.ts';
@@ -22,6 +22,7 @@ export interface HubPorts {
   store: ResourceStore;
   journal: HubJournal;
   images: ImagePort;
+  customKinds?: CustomKindsPort;
 }
 
 export class Hub {
@@ -61,6 +62,7 @@ export class Hub {
       store: ports.store,
       contacts: this.sessions,
       images: ports.images,
+      ...(ports.customKinds === undefined ? {} : { customKinds: ports.customKinds }),
       onFailure,
     });
   }

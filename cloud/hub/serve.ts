@@ -13,6 +13,7 @@ import { programVersion } from '../../protocol/program-version.ts';
 import type { AuditRecord } from '../../protocol/resources/api/parts.ts';
 import { createApi } from '../api/api.ts';
 import { authorizeRoles } from '../api/authorize-roles.ts';
+import { definitionAdmission } from '../api/definition-admission.ts';
 import { nodePoolAdmission } from '../api/node-pool-admission.ts';
 import { poolGuard } from '../api/pool-limits.ts';
 import { escalationGuard } from '../api/role-escalation.ts';
@@ -46,6 +47,7 @@ import { audited } from './audited-endpoints.ts';
 import { damagedHub, expectWholeHub } from './backup.ts';
 import { backupEndpoint } from './backup-endpoint.ts';
 import { ensureRoles } from './built-in-roles.ts';
+import { CustomKinds } from './custom-kinds.ts';
 import { eventEndpoint } from './event-endpoint.ts';
 import { EventLoopWatch } from './event-loop.ts';
 import { healthEndpoint } from './health-endpoint.ts';
@@ -54,7 +56,6 @@ import { HealthDesk } from './hub-health.ts';
 import { hubSchema } from './hub-schema.ts';
 import { nodeDecisions } from './node-decisions.ts';
 import { Refusals } from './refusals.ts';
-import { servedKinds } from './served-kinds.ts';
 import { sessionEndpoint } from './session-endpoint.ts';
 import { sessionUpgrade } from './session-upgrade.ts';
 import { SqliteHubJournal } from './sqlite-journal.ts';
@@ -128,6 +129,8 @@ export async function openHub(
     );
     closers.push(() => store.close());
     await ensureRoles(store);
+    const customKinds = await CustomKinds.open(env, store);
+    closers.push(() => customKinds.stop());
     const images = await ImageStore.open(env, await BlobFiles.open(dataDir), new SqliteImageTags(database));
     const authority = await openAuthority(env, dataDir);
     const destinations: string[] = [];
@@ -137,6 +140,7 @@ export async function openHub(
       { advertise: destinations, onCopied: (node, evidence) => suspicions.hear(node, evidence) },
       {
         store,
+        customKinds,
         journal: new SqliteHubJournal(database, randomHex(env.random, 16)),
         images: {
           imageDigest: (reference) => images.resolve(reference),
@@ -161,7 +165,8 @@ export async function openHub(
     closers.push(() => listener.close());
     destinations.push(...destinationsOf(advertised, { host: listen.host, port: listener.port }));
     const identity = { authority, identities, roster, peers, suspicions, users: { store: userStore, roster: users } };
-    closers.push(attach(env, { dataDir, database, audits, listener, hub, store, images, destinations, ...identity }));
+    const stores = { database, store, customKinds, images };
+    closers.push(attach(env, { dataDir, audits, listener, hub, destinations, ...stores, ...identity }));
     return { greeting: await greet(env, dataDir, authority, destinations[0]!), destinations, close };
   } catch (error) {
     await close();
@@ -176,6 +181,7 @@ interface Parts {
   listener: Listener;
   hub: Hub;
   store: RoutedStore;
+  customKinds: CustomKinds;
   images: ImageStore;
   authority: Authority;
   identities: SqliteIdentityStore;
@@ -203,6 +209,7 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
     images,
     authority,
     identities,
+    customKinds,
     roster,
     peers,
     destinations,
@@ -234,11 +241,13 @@ function attach(env: Env, parts: Parts): () => Promise<void> {
   const admitAction = actionAdmission(env.clock, store, (node) => hub.state.epochs.get(node));
   const authorize = authorizeRoles(store);
   const pools = nodePoolAdmission(store);
+  const definitions = definitionAdmission(store, customKinds.table);
   const api = createApi(env, {
-    store,
-    kinds: servedKinds,
+    store: customKinds.versions,
+    kinds: customKinds.table,
     authorize,
-    guard: allGuards(escalationGuard(store, authorize), poolGuard(store), pools.guard),
+    guard: allGuards(escalationGuard(store, authorize), poolGuard(store), pools.guard, definitions.guard),
+    advise: definitions.advise,
     guardDeletion: pools.guardDeletion,
     audit,
     version: versionInfo,

@@ -40,6 +40,7 @@ const roots: Record<string, { group: string; version: string; kind: string } | u
   V1ServiceAccount: { group: '', version: 'v1', kind: 'ServiceAccount' },
   V1EndpointSlice: { group: 'discovery.k8s.io', version: 'v1', kind: 'EndpointSlice' },
   V1RuntimeClass: { group: 'node.k8s.io', version: 'v1', kind: 'RuntimeClass' },
+  V1CustomResourceDefinition: { group: 'apiextensions.k8s.io', version: 'v1', kind: 'CustomResourceDefinition' },
 };
 
 /** Amounts, which the models do not tell from text. */
@@ -79,6 +80,9 @@ const metaModels = /^(ObjectMeta|ManagedFieldsEntry|OwnerReference|LabelSelector
 const discoveryModels = /^(EndpointSlice|Endpoint|EndpointConditions|EndpointHints|EndpointPort|ForNode|ForZone)$/;
 const nodeModels = /^(RuntimeClass|Overhead|Scheduling)$/;
 
+const definitionModels =
+  /^(CustomResource|JSONSchemaProps|ExternalDocumentation|ValidationRule|SelectableField|Webhook(Client|Conversion)|ServiceReference)/;
+
 /** Members that the declarations ask for, but that a server lets be absent. */
 const optional = new Set(['V1EndpointSlice.endpoints']);
 
@@ -110,7 +114,7 @@ function visit(model: string, found: Map<string, Schema>): void {
   found.set(key, {});
   const required = requiredMembers(model);
   const properties = attributesOf(model).map((attribute) => {
-    for (const reference of attribute.type.match(/\b(?:Core|Rbac|Discovery)?V1\w+/g) ?? [])
+    for (const reference of attribute.type.match(/\b(?:Apiextensions|Core|Rbac|Discovery)?V1\w+/g) ?? [])
       if (reference !== 'V1MicroTime') visit(reference, found);
     return [attribute.baseName, memberSchema(model, attribute)] as const;
   });
@@ -124,6 +128,9 @@ function visit(model: string, found: Map<string, Schema>): void {
 function memberSchema(model: string, { baseName, type, format }: Attribute): Schema {
   if (quantityMaps.test(baseName) && type.startsWith('{')) return { type: 'object', additionalProperties: quantity };
   if (quantityTexts.test(baseName) && type === 'string') return quantity;
+  // A schema's default or enum is any JSON.
+  if (model === 'V1JSONSchemaProps' && /\bany\b/.test(type))
+    return type.startsWith('Array<') ? { type: 'array', items: {} } : type === 'any' ? {} : { type: 'object' };
   const own = `${model}.${baseName}`;
   const mergeKey = mergeKeys[own] ?? mergeKeys[baseName];
   const merges = type.startsWith('Array<') && (mergeKey !== undefined || mergedSets.has(baseName));
@@ -163,13 +170,14 @@ function typeSchema(type: string, format: string): Schema {
 
 /** `V1PodSpec` to `io.k8s.api.core.v1.PodSpec`. */
 function keyOf(model: string): string {
-  const name = model.replace(/^(Core|Rbac|Discovery)?V1/, '');
+  const name = model.replace(/^(Apiextensions|Core|Rbac|Discovery)?V1/, '');
   if (metaModels.test(name)) return `io.k8s.apimachinery.pkg.apis.meta.v1.${name}`;
   if (/^((RollingUpdate)?(Deployment|StatefulSet|DaemonSet)|ReplicaSet|ControllerRevision)/.test(name))
     return `io.k8s.api.apps.v1.${name}`;
   if (roleModels.test(name)) return `io.k8s.api.rbac.v1.${name}`;
   if (discoveryModels.test(name)) return `io.k8s.api.discovery.v1.${name}`;
   if (nodeModels.test(name)) return `io.k8s.api.node.v1.${name}`;
+  if (definitionModels.test(name)) return `io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.${name}`;
   if (name.startsWith('Lease')) return `io.k8s.api.coordination.v1.${name}`;
   return `io.k8s.api.core.v1.${name}`;
 }

@@ -45,6 +45,9 @@ const nodePoolStatus = record(
   ['readyNodeNum', 'unreadyNodeNum'],
 );
 
+const { type, hostNetwork, labels, annotations, taints } = nodePoolSpec.properties!;
+const olderStatus = record({ readyNodeNum: integer, unreadyNodeNum: integer, nodes: texts });
+
 const workloadTemplate = record(
   {
     deploymentTemplate: record({ metadata, spec: refTo('io.k8s.api.apps.v1.DeploymentSpec') }, ['spec']),
@@ -110,9 +113,31 @@ export const openYurtSchemas: Readonly<Record<string, Schema>> = {
     description: 'Nodes of one region or site.',
     'x-kubernetes-group-version-kind': [{ group: 'apps.openyurt.io', version: 'v1beta2', kind: 'NodePool' }],
   },
+  'io.openyurt.apps.v1beta1.NodePool': olderNodePool('v1beta1', { type, hostNetwork, labels, annotations, taints }),
+  'io.openyurt.apps.v1alpha1.NodePool': olderNodePool('v1alpha1', {
+    type,
+    selector: described(labelSelector, 'Has no effect.'),
+    labels,
+    annotations,
+    taints,
+  }),
   'io.openyurt.apps.v1beta1.YurtAppSet': {
     ...record({ apiVersion: text, kind: text, metadata, spec: yurtAppSetSpec, status: yurtAppSetStatus }, ['spec']),
     description: 'One workload in several pools, with what differs in each.',
     'x-kubernetes-group-version-kind': [{ group: 'apps.openyurt.io', version: 'v1beta1', kind: 'YurtAppSet' }],
   },
 };
+
+function olderNodePool(version: string, spec: Record<string, Schema | undefined>): Schema {
+  return {
+    ...record({
+      apiVersion: text,
+      kind: text,
+      metadata,
+      spec: record(spec as Record<string, Schema>),
+      status: olderStatus,
+    }),
+    description: 'Nodes of one region or site, in an older form of v1beta2.',
+    'x-kubernetes-group-version-kind': [{ group: 'apps.openyurt.io', version, kind: 'NodePool' }],
+  };
+}

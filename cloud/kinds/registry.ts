@@ -4,6 +4,7 @@ import type { KubeObject } from '../../protocol/kubernetes.ts';
 import { apiVersionOf } from '../../protocol/resources/kinds/resource-kind.ts';
 import { configMapKind, secretKind } from './config.ts';
 import { controllerRevisionKind } from './controller-revision.ts';
+import { definitionKind } from './custom/definition.ts';
 import { daemonSetKind } from './daemon-set.ts';
 import { deploymentKind } from './deployment.ts';
 import { deviceKind, deviceProfileKind } from './device.ts';
@@ -14,6 +15,7 @@ import { leaseKind } from './lease.ts';
 import { namespaceKind } from './namespace.ts';
 import { nodeKind } from './node.ts';
 import { nodePoolKind } from './node-pool.ts';
+import { olderNodePoolKinds } from './node-pool-versions.ts';
 import { openYurtKeptKinds } from './openyurt-kept.ts';
 import { podKind } from './pod.ts';
 import { replicaSetKind } from './replica-set.ts';
@@ -33,6 +35,7 @@ export {
   configMapKind,
   controllerRevisionKind,
   daemonSetKind,
+  definitionKind,
   deploymentKind,
   deviceKind,
   deviceProfileKind,
@@ -82,11 +85,18 @@ export const kinds: readonly Kind[] = Object.freeze([
   roleBindingKind,
   clusterRoleKind,
   clusterRoleBindingKind,
+  definitionKind,
   ...openYurtKeptKinds,
 ]);
 
-const byPlural = new Map(kinds.map((kind) => [`${kind.group}/${kind.version}/${kind.plural}`, kind]));
-const byKind = new Map(kinds.map((kind) => [`${apiVersionOf(kind)} ${kind.kind}`, kind]));
+/** Versions that are served besides and kept as one of those above. */
+export const olderKinds: readonly Kind[] = olderNodePoolKinds;
+
+const byPlural = new Map(
+  [...kinds, ...olderKinds].map((kind) => [`${kind.group}/${kind.version}/${kind.plural}`, kind]),
+);
+const byKind = new Map([...kinds, ...olderKinds].map((kind) => [`${apiVersionOf(kind)} ${kind.kind}`, kind]));
+const builtIn = new Set(kinds.map((kind) => `${kind.group}/${kind.plural}`));
 
 /** The row behind a URL, e.g. `('apps', 'v1', 'deployments')`. */
 export function kindByPlural(group: string, version: string, plural: string): Kind | undefined {
@@ -96,6 +106,11 @@ export function kindByPlural(group: string, version: string, plural: string): Ki
 /** The row behind an object's `apiVersion` and `kind`. */
 export function kindOf(apiVersion: string, kindName: string): Kind | undefined {
   return byKind.get(`${apiVersion} ${kindName}`);
+}
+
+/** True for a kind of the hub's own, whatever the version. */
+export function isBuiltIn(group: string, plural: string): boolean {
+  return builtIn.has(`${group}/${plural}`);
 }
 
 /** The row of `object`. `E_INPUT_INVALID` when there is none. */

@@ -19,6 +19,9 @@ export interface Schema {
   'x-kubernetes-list-type'?: string;
   'x-kubernetes-list-map-keys'?: readonly string[];
   'x-kubernetes-map-type'?: string;
+  /** Members that the schema does not know belong to the object all the same. */
+  'x-kubernetes-preserve-unknown-fields'?: boolean;
+  default?: unknown;
   'x-kubernetes-group-version-kind'?: readonly { group: string; version: string; kind: string }[];
 }
 

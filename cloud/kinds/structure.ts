@@ -29,8 +29,13 @@ const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
 /** Paths of members that the schema does not know, e.g. `spec.template.spec.container`. */
 export function unknownFields(object: KubeObject, kind: Kind): string[] {
+  return unknownMembers(object, schemas[kind.schema]);
+}
+
+/** The same by a schema of which the table does not know, and that may refer to those of the table. */
+export function unknownMembers(object: KubeObject, schema: Schema | undefined): string[] {
   const found: string[] = [];
-  collectUnknown(object, schemas[kind.schema], '', 0, found);
+  collectUnknown(object, schema, '', 0, found);
   return found.slice(0, FINDINGS_MAX);
 }
 
@@ -54,7 +59,7 @@ function collectUnknown(value: unknown, given: Schema | undefined, path: string,
     const where = memberPath(path, name);
     const known = memberSchema(schema, name);
     if (known !== undefined) collectUnknown(member, known, where, depth + 1, found);
-    else if (schema.properties !== undefined) found.push(where);
+    else if (schema.properties !== undefined && !schema['x-kubernetes-preserve-unknown-fields']) found.push(where);
   }
 }
 

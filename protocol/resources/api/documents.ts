@@ -1,5 +1,14 @@
-/** What the API says of itself: version, health, discovery and OpenAPI. Made once, or when it is first asked for. */
-import { aggregatedDiscovery, coreVersions, type Group, groupDocument, groupList, resourceList } from './discovery.ts';
+/** What the API says of itself: version, health, discovery and OpenAPI. Made when first asked for, and again for other kinds. */
+import type { ResourceKind } from '../kinds/resource-kind.ts';
+import {
+  aggregatedDiscovery,
+  coreVersions,
+  type Group,
+  groupDocument,
+  groupList,
+  groupsOf,
+  resourceList,
+} from './discovery.ts';
 import { discoveryFormOf } from './negotiation.ts';
 import { openApiV2 } from './openapi-v2.ts';
 import { type Answer, type ApiParts, json, type OpenApiDocument } from './parts.ts';
@@ -8,14 +17,25 @@ import { noSuchPath } from './status.ts';
 
 export type DocumentRoute = Exclude<Route, { type: 'resource' | 'unknown' }>;
 
-export class Documents {
-  readonly #parts: Pick<ApiParts, 'version' | 'openApi'>;
-  readonly #groups: Group[];
+export class Documents<K extends ResourceKind> {
+  readonly #parts: ApiParts<K>;
+  /** What the documents below were made of: a table that changes hands out another list. */
+  #kinds: readonly K[] | undefined;
+  #groupsMade: Group[] = [];
   #openApi: ReadonlyMap<string, OpenApiDocument> | undefined;
 
-  constructor(parts: Pick<ApiParts, 'version' | 'openApi'>, groups: Group[]) {
+  constructor(parts: ApiParts<K>) {
     this.#parts = parts;
-    this.#groups = groups;
+  }
+
+  get #groups(): Group[] {
+    const { kinds } = this.#parts.kinds;
+    if (kinds !== this.#kinds) {
+      this.#kinds = kinds;
+      this.#groupsMade = groupsOf(kinds, this.#parts.beyondReading);
+      this.#openApi = undefined;
+    }
+    return this.#groupsMade;
   }
 
   /** Refuses with NotFound for a group or version that is not served. */
@@ -63,7 +83,7 @@ export class Documents {
   }
 
   #openApiDocuments(): ReadonlyMap<string, OpenApiDocument> | undefined {
-    this.#openApi ??= this.#parts.openApi?.();
+    if (this.#groups.length > 0) this.#openApi ??= this.#parts.openApi?.();
     return this.#openApi;
   }
 }

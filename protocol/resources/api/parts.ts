@@ -6,9 +6,9 @@ import type { Authorize, Identity, Verb } from './identity.ts';
 import type { View } from './negotiation.ts';
 import type { ResourcePath } from './route.ts';
 
-/** The kinds that are served. */
+/** The kinds that are served. They may become more or fewer: then `kinds` is another list. */
 export interface KindTable<K extends ResourceKind = ResourceKind> {
-  kinds: readonly K[];
+  readonly kinds: readonly K[];
   kindByPlural(group: string, version: string, plural: string): K | undefined;
 }
 

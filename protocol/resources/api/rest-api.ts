@@ -9,7 +9,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Env } from '../../env.ts';
 import type { ResourceKind } from '../kinds/resource-kind.ts';
 import { bounds } from './bounds.ts';
-import { groupsOf } from './discovery.ts';
 import { Documents } from './documents.ts';
 import { sendAnswer, sendStatus } from './http-answer.ts';
 import { type ApiRequest, type Identity, userOf } from './identity.ts';
@@ -59,7 +58,7 @@ export function createRestApi<K extends ResourceKind>(env: Env, parts: ApiParts<
 class RestApi<K extends ResourceKind> implements Api {
   readonly #env: Env;
   readonly #parts: ApiParts<K>;
-  readonly #documents: Documents;
+  readonly #documents: Documents<K>;
   readonly #bounds: HostBounds;
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
@@ -71,7 +70,7 @@ class RestApi<K extends ResourceKind> implements Api {
   constructor(env: Env, parts: ApiParts<K>) {
     this.#env = env;
     this.#parts = parts;
-    this.#documents = new Documents(parts, groupsOf(parts.kinds.kinds, parts.beyondReading));
+    this.#documents = new Documents(parts);
     this.#bounds = { ...bounds, ...parts.bounds };
   }
 

@@ -9,14 +9,15 @@ import type { TLSSocket } from 'node:tls';
 import { createApi } from '../../../cloud/api/api.ts';
 import { authorizeMasters } from '../../../cloud/api/authorize-masters.ts';
 import { authorizeRoles } from '../../../cloud/api/authorize-roles.ts';
+import { definitionAdmission } from '../../../cloud/api/definition-admission.ts';
 import { nodePoolAdmission } from '../../../cloud/api/node-pool-admission.ts';
 import { poolGuard } from '../../../cloud/api/pool-limits.ts';
 import { escalationGuard } from '../../../cloud/api/role-escalation.ts';
 import { allGuards, type WriteParts } from '../../../cloud/api/write-parts.ts';
+import { CustomKinds } from '../../../cloud/hub/custom-kinds.ts';
 import { Authority, createAuthorityMaterial, type KeyedCertificate } from '../../../cloud/identity/authority.ts';
 import { kubeconfig } from '../../../cloud/identity/kubeconfig.ts';
-import { kindByPlural, kinds, namespaceKind } from '../../../cloud/kinds/registry.ts';
-import { schemas, structuralFaults, unknownFields } from '../../../cloud/kinds/structure.ts';
+import { kindByPlural, namespaceKind } from '../../../cloud/kinds/registry.ts';
 import { MemoryStore } from '../../../cloud/store/memory.ts';
 import type { Env } from '../../../protocol/env.ts';
 import type { KubeObject } from '../../../protocol/kubernetes.ts';
@@ -70,6 +71,7 @@ export class TestServer {
   readonly #parts: WriteParts;
   readonly #readOnly: boolean;
   #api: Api;
+  readonly #customKinds: CustomKinds;
   readonly #authority: Authority;
   readonly #administrator: KeyedCertificate;
   readonly #users = new Map<string, KeyedCertificate>();
@@ -82,22 +84,26 @@ export class TestServer {
     authority: Authority,
     own: KeyedCertificate,
     administrator: KeyedCertificate,
+    store: MemoryStore,
+    customKinds: CustomKinds,
   ) {
     this.env = env;
     this.#authority = authority;
     this.#administrator = administrator;
-    const { logEntriesMax } = options;
-    this.store = new MemoryStore(env, logEntriesMax === undefined ? {} : { logEntriesMax });
+    this.store = store;
+    this.#customKinds = customKinds;
     const authorize = options.roles ? authorizeRoles(this.store) : (options.authorize ?? authorizeMasters);
     const pools = nodePoolAdmission(this.store);
+    const definitions = definitionAdmission(this.store, customKinds.table);
     this.#parts = {
-      store: this.store,
-      kinds: { kinds, kindByPlural, schemas, unknownFields, structuralFaults },
+      store: customKinds.versions,
+      kinds: customKinds.table,
       authorize,
       ...pools,
+      ...definitions,
       guard: options.roles
-        ? allGuards(escalationGuard(this.store, authorize), poolGuard(this.store), pools.guard)
-        : pools.guard,
+        ? allGuards(escalationGuard(this.store, authorize), poolGuard(this.store), pools.guard, definitions.guard)
+        : allGuards(pools.guard, definitions.guard),
       audit: (record) => this.audited.push(record),
       version: testVersion,
       bounds: options.bounds ?? {},
@@ -125,7 +131,11 @@ export class TestServer {
     const env: Env = { clock: systemClock, random: systemRandom, log: createLog('warn') };
     const authority = await Authority.from(env, await createAuthorityMaterial(env));
     const own = await authority.issueServer(['127.0.0.1', 'localhost']);
-    const server = new TestServer(env, options, authority, own, await authority.issueAdministrator('admin'));
+    const { logEntriesMax } = options;
+    const store = new MemoryStore(env, logEntriesMax === undefined ? {} : { logEntriesMax });
+    const administrator = await authority.issueAdministrator('admin');
+    const customKinds = await CustomKinds.open(env, store);
+    const server = new TestServer(env, options, authority, own, administrator, store, customKinds);
     for (const name of ['default', 'kube-system', 'kube-node-lease'])
       await server.store.create(namespaceKind, namespaceKind.defaults(namespaceOf(name)));
     await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve));
@@ -222,6 +232,7 @@ export class TestServer {
 
   async stop(): Promise<void> {
     await this.#api.stop();
+    await this.#customKinds.stop();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
     await this.store.close();

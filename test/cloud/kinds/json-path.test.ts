@@ -1,8 +1,8 @@
 /** Paths and templates in kubectl's language, and what they print. The first document is that of Kubernetes' own page. */
 import { describe, expect, it } from 'vitest';
 import { customText, parseCustomOutput } from '../../../cloud/cli/custom-output.ts';
-import { parsePath, selectValues } from '../../../cloud/cli/json-path.ts';
 import { parseTemplate, renderTemplate } from '../../../cloud/cli/json-path-template.ts';
+import { parsePath, selectValues } from '../../../cloud/kinds/json-path.ts';
 import type { KubeObject } from '../../../protocol/kubernetes.ts';
 
 const page = {
