@@ -28,6 +28,8 @@ export interface WebSocketDialerOptions {
   destinations(): readonly string[];
   /** Whom to believe, and as whom to come; asked for at each dial, because certificates are renewed. */
   trust(): PinnedTrust;
+  /** Hears of each connection whose other end is known to be the hub, before it becomes a session. */
+  onSecured?(connection: PinnedConnection): void;
 }
 
 export function webSocketDialer(options: WebSocketDialerOptions): Dialer {
@@ -37,7 +39,9 @@ export function webSocketDialer(options: WebSocketDialerOptions): Dialer {
       let last: unknown = new AppError('E_LINK_UNREACHABLE', 'no address of the hub is known: give one with --hub');
       for (const destination of options.destinations()) {
         try {
-          return await open(destination, await securely(destination, connector, signal), signal);
+          const secured = await securely(destination, connector, signal);
+          options.onSecured?.(secured);
+          return await open(destination, secured, signal);
         } catch (error) {
           signal.throwIfAborted();
           last = error;

@@ -42,9 +42,10 @@ async function joinNode(): Promise<Identity> {
   return enrol(testEnv(), { hubUrl: hub.url, token, name: 'gate-1', dataDir, info: terminalInfo }, enrolOverHttps);
 }
 
-function dialerOf(identity: Identity, timeFloorMs = 0) {
+function dialerOf(identity: Identity, timeFloorMs = 0, handshakes: string[] = []) {
   const trust = () => ({ ...identity, timeFloorMs: () => timeFloorMs });
-  return webSocketDialer({ trust, destinations: () => [hub.address] });
+  const onSecured = ({ resumed }: { resumed: boolean }) => handshakes.push(resumed ? 'resumed' : 'full');
+  return webSocketDialer({ trust, destinations: () => [hub.address], onSecured });
 }
 
 async function dial(dialer: ReturnType<typeof dialerOf>): Promise<Channel> {
@@ -105,11 +106,13 @@ describe('a session', () => {
 
 describe('a TLS ticket of a session', () => {
   it('is used again across a restart of the hub', async () => {
-    const dialer = dialerOf(await joinNode());
+    const handshakes: string[] = [];
+    const dialer = dialerOf(await joinNode(), 0, handshakes);
     await ticketed(dialer);
     await restart();
     await dial(dialer);
     expect(hub.sessions).toMatchObject([{ node: 'gate-1', resumed: true }]);
+    expect(handshakes).toEqual(['full', 'resumed']);
   });
 
   it('does not outlive a revocation, restart or not', async () => {

@@ -1,4 +1,4 @@
-/** As much of MQTT 3.1.1 (OASIS) as a bench needs: connect, subscribe and publish with QoS 1. */
+/** As much of MQTT 3.1.1 (OASIS) as a bench needs: connect, subscribe and publish with QoS 0 and 1, keep alive. */
 import { connect as connectSocket, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { MqttDoor } from './mosquitto.ts';
@@ -7,6 +7,7 @@ const CONNACK = 2;
 const PUBLISH = 3;
 const PUBACK = 4;
 const SUBACK = 9;
+const PINGREQ = 0xc0;
 
 export class MqttClient {
   readonly #socket: Socket;
@@ -24,22 +25,39 @@ export class MqttClient {
   }
 
   /** To the broker's door on loopback. */
-  static async connect({ port, tls }: MqttDoor, name: string, onMessage: (payload: Buffer) => void = () => {}) {
+  static async connect(
+    { port, tls }: MqttDoor,
+    name: string,
+    onMessage: (payload: Buffer) => void = () => {},
+    { keepAliveS = 0 } = {},
+  ): Promise<MqttClient> {
     const where = { port, host: '127.0.0.1' };
     const client = new MqttClient(
       tls === undefined ? connectSocket(where) : connectTls({ ...where, ...tls }),
       onMessage,
     );
     const acknowledged = client.#answered(0);
-    client.#send(0x10, text('MQTT'), Buffer.from([4, 2, 0, 0]), text(name));
+    client.#send(0x10, text('MQTT'), Buffer.from([4, 2]), number(keepAliveS), text(name));
     await acknowledged;
+    if (keepAliveS > 0) client.#keepAlive(keepAliveS * 1_000);
     return client;
   }
 
-  async subscribe(topic: string): Promise<void> {
+  get localPort(): number {
+    return this.#socket.localPort ?? 0;
+  }
+
+  get closed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#socket.closed) resolve();
+      else this.#socket.once('close', () => resolve());
+    });
+  }
+
+  async subscribe(topic: string, qos: 0 | 1 = 1): Promise<void> {
     const id = this.#nextId();
     const acknowledged = this.#answered(id);
-    this.#send(0x82, number(id), text(topic), Buffer.from([1]));
+    this.#send(0x82, number(id), text(topic), Buffer.from([qos]));
     await acknowledged;
   }
 
@@ -51,8 +69,18 @@ export class MqttClient {
     await acknowledged;
   }
 
+  /** Neither retained nor acknowledged: QoS 0. */
+  send(topic: string, payload: Buffer): void {
+    this.#send(0x30, text(topic), payload);
+  }
+
   close(): void {
     this.#socket.destroy();
+  }
+
+  #keepAlive(periodMs: number): void {
+    const timer = setInterval(() => this.#send(PINGREQ), periodMs);
+    this.#socket.once('close', () => clearInterval(timer));
   }
 
   #nextId(): number {
