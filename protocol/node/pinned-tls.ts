@@ -57,7 +57,10 @@ const decidedHere: ReadonlySet<string> = new Set([
 /**
  * Connects to the hub as `trust` says, which is asked each time because certificates are renewed. Keeps TLS tickets,
  * so that coming back costs no full handshake: on a resumed session Node shows no certificate, so a ticket is only
- * kept of a connection that passed, and stands for the certificate that was seen then.
+ * kept of a connection that passed, and stands for the certificate that was seen then. It is used until another comes:
+ * over a resumed connection a server on Node sends none, and every second return would be a full handshake. RFC 8446,
+ * appendix C.4, advises to use each once, lest a listener link the connections of one client; here its certificate's
+ * name is the only thing that is hidden, and its address links them anyway.
  */
 export class PinnedConnector {
   readonly #trust: () => PinnedTrust;
@@ -78,13 +81,24 @@ export class PinnedConnector {
     const { hostname } = new URL(`https://${destination}`);
     const ticket = this.#ticketFor(destination, trust);
     const socket = dial(destination, trust, ticket?.session);
+    let shown = false;
+    socket.once('connect', () => {
+      shown = true;
+    });
     let verified: Omit<Ticket, 'session'> | undefined;
     socket.on('session', (session) => {
       if (verified !== undefined) this.#keep(destination, { ...verified, session });
     });
-    await connected(socket, destination, signal);
+    try {
+      await connected(socket, destination, signal);
+    } catch (error) {
+      // One that nobody saw is as good as before, however often a hub that is down is dialled in vain.
+      if (shown) this.#forget(destination, ticket);
+      throw error;
+    }
     // Nothing came between the handshake and here: tickets are delivered by later events.
     const resumed = socket.isSessionReused() ? ticket : undefined;
+    if (resumed === undefined) this.#forget(destination, ticket);
     const result = resumed ?? examined(socket, trust, hostname);
     if (typeof result === 'string') {
       socket.destroy();
@@ -99,10 +113,13 @@ export class PinnedConnector {
     if (this.#ticketsOf !== certificatePem) this.#tickets.clear();
     this.#ticketsOf = certificatePem;
     const ticket = this.#tickets.get(destination);
-    // Each ticket is used once (RFC 8446, appendix C.4); the connection brings the next.
-    this.#tickets.delete(destination);
     if (ticket === undefined || endedBefore(ticket.validity, timeFloorMs?.() ?? 0)) return undefined;
     return performance.now() - ticket.verifiedMonotonicMs < TICKET_MS_MAX ? ticket : undefined;
+  }
+
+  /** Unless a newer one took its place. */
+  #forget(destination: string, ticket: Ticket | undefined): void {
+    if (ticket !== undefined && this.#tickets.get(destination) === ticket) this.#tickets.delete(destination);
   }
 
   #keep(destination: string, ticket: Ticket): void {

@@ -115,6 +115,36 @@ describe('a TLS ticket of a session', () => {
     expect(handshakes).toEqual(['full', 'resumed']);
   });
 
+  it('is good for more than one return', async () => {
+    const handshakes: string[] = [];
+    const dialer = dialerOf(await joinNode(), 0, handshakes);
+    for (let session = 0; session < 4; session += 1) await ticketed(dialer);
+    expect(handshakes).toEqual(['full', 'resumed', 'resumed', 'resumed']);
+  });
+
+  it('that the hub does not know any more is given up for the next one', async () => {
+    const handshakes: string[] = [];
+    const dialer = dialerOf(await joinNode(), 0, handshakes);
+    await ticketed(dialer);
+    await hub.stop();
+    await rm(join(directory, 'hub', 'ticket-keys'), { force: true });
+    await start();
+    for (let session = 0; session < 2; session += 1) await ticketed(dialer);
+    expect(handshakes).toEqual(['full', 'full', 'resumed']);
+  });
+
+  it('is kept while the hub is down, however often it is dialled in vain', async () => {
+    const handshakes: string[] = [];
+    const dialer = dialerOf(await joinNode(), 0, handshakes);
+    await ticketed(dialer);
+    await hub.stop();
+    for (let attempt = 0; attempt < 3; attempt += 1)
+      await expect(dial(dialer)).rejects.toMatchObject({ code: 'E_LINK_UNREACHABLE' });
+    await start();
+    await dial(dialer);
+    expect(handshakes).toEqual(['full', 'resumed']);
+  });
+
   it('does not outlive a revocation, restart or not', async () => {
     const dialer = dialerOf(await joinNode());
     await ticketed(dialer);
