@@ -4,7 +4,8 @@
  */
 import type { House } from '../house/house.ts';
 
-export type Unit = 'MiB' | 'ms' | 'bytes' | '1/s';
+/** '×': times something that the figure names; 'each': a count for each member. */
+export type Unit = 'MiB' | 'KiB' | 'ms' | 'bytes' | '1/s' | 'B/s' | '%' | '×' | 'each';
 
 export interface Figure {
   name: string;

@@ -1,6 +1,12 @@
 /** Every bench, in the order of the report. A new one is a file and a row here. */
 import type { Bench } from './bench.ts';
+import { accept } from './hub/accept.ts';
+import { idleLink } from './hub/idle-link.ts';
 import { listPods } from './hub/list-pods.ts';
+import { memoryPerNode } from './hub/memory-per-node.ts';
+import { acknowledgements, hubFanOut } from './hub/pool-change.ts';
+import { reconnectStorm } from './hub/reconnect-storm.ts';
+import { resume } from './hub/resume.ts';
 import { tagChange } from './hub/tag-change.ts';
 import { watchFanOut } from './hub/watch-fan-out.ts';
 import { appRates } from './local-api/app-rates.ts';
@@ -28,6 +34,13 @@ export const benches: readonly Bench[] = [
   appRates,
   fanOut,
   offlineGate,
+  accept,
+  resume,
+  memoryPerNode,
+  hubFanOut,
+  acknowledgements,
+  idleLink,
+  reconnectStorm,
   wireSizes,
   wireSpeed,
   listPods,

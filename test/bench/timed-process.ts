@@ -39,6 +39,11 @@ export class TimedProcess {
     return performance.now() - this.#spawnedMs;
   }
 
+  /** What it said, as far as whole lines go. */
+  get output(): string {
+    return this.#lines.map(({ text }) => text).join('\n');
+  }
+
   /** Resolves to the ms from the spawn to the first line that has `pattern`; rejects when it ends without one. */
   async line(pattern: RegExp): Promise<number> {
     return (await this.#found(pattern)).atMs;

@@ -34,6 +34,18 @@ export async function threadsOf(pid: number): Promise<number> {
   return (await readdir(`/proc/${pid}/task`)).length;
 }
 
+/** Ms of processor time that its threads took, in user and kernel mode; of a thread that ended nothing is known. Source: proc(5), `schedstat`. */
+export async function cpuMsOf(pid: number): Promise<number> {
+  const threads = await readdir(`/proc/${pid}/task`);
+  const taken = await Promise.all(
+    threads.map(async (thread) => {
+      const text = await readFile(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').catch(() => '0');
+      return Number(text.split(' ')[0]) / 1e6;
+    }),
+  );
+  return taken.reduce((sum, ms) => sum + ms, 0);
+}
+
 /** `write_bytes`: what went towards a disk. Files of a tmpfs, pipes and sockets count nothing. Source: proc_pid_io(5). */
 export async function writtenBytesOf(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/io`, 'latin1');

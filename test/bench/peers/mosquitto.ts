@@ -7,12 +7,9 @@ import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { Authority, createAuthorityMaterial } from '../../../cloud/identity/authority.ts';
-import { systemClock } from '../../../protocol/node/clock.ts';
-import { createLog } from '../../../protocol/node/log.ts';
-import { systemRandom } from '../../../protocol/node/random.ts';
 import type { Stage } from '../bench.ts';
 import { TimedProcess } from '../timed-process.ts';
+import { peerCertificates } from './peer-certificates.ts';
 
 const places = ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto', '/opt/homebrew/sbin/mosquitto'];
 
@@ -23,6 +20,7 @@ export interface MqttDoor {
 }
 
 export interface Mosquitto {
+  pid: number;
   plain: MqttDoor;
   mutualTls: MqttDoor;
 }
@@ -32,7 +30,7 @@ export async function startMosquitto(stage: Stage): Promise<Mosquitto | undefine
   const program = places.find((place) => existsSync(place));
   if (program === undefined) return undefined;
   const plain = { port: await freePort() };
-  const mutualTls = { port: await freePort(), tls: await certificates(stage.folder) };
+  const mutualTls = { port: await freePort(), tls: await peerCertificates(stage.folder) };
   const config = join(stage.folder, 'mosquitto.conf');
   const lines = [
     `user ${userInfo().username}`,
@@ -46,25 +44,14 @@ export async function startMosquitto(stage: Stage): Promise<Mosquitto | undefine
     `keyfile ${stage.folder}/broker.key`,
     'require_certificate true',
     'use_identity_as_username true',
+    // Of a peer that answers slowly nothing is dropped.
+    'max_queued_messages 0',
   ];
   await writeFile(config, `${lines.join('\n')}\n`);
   const broker = new TimedProcess([program, '-c', config]);
   stage.later(() => broker.kill('SIGKILL'));
   await broker.line(/ running/);
-  return { plain, mutualTls };
-}
-
-/** The broker's own go into `folder`; resolves to what a client shows. P-256, as between our terminals and their hub. */
-async function certificates(folder: string): Promise<NonNullable<MqttDoor['tls']>> {
-  const env = { clock: systemClock, random: systemRandom, log: createLog('silent') };
-  const authority = await Authority.from(env, await createAuthorityMaterial(env));
-  const broker = await authority.issueServer(['127.0.0.1']);
-  const client = await authority.issueAdministrator('bench');
-  const { certificatePem: ca } = authority;
-  await writeFile(join(folder, 'ca.pem'), ca);
-  await writeFile(join(folder, 'broker.pem'), broker.certificatePem);
-  await writeFile(join(folder, 'broker.key'), broker.keyPem, { mode: 0o600 });
-  return { ca, cert: client.certificatePem, key: client.keyPem };
+  return { pid: broker.pid, plain, mutualTls };
 }
 
 function freePort(): Promise<number> {
