@@ -3,7 +3,7 @@
  * reports it as true even when no certificate was ever shown. The certificate itself is checked instead: signature
  * once per connection, dates and standing at every question.
  */
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../protocol/env.ts';
 import { AppError } from '../../protocol/errors.ts';
@@ -37,10 +37,13 @@ export interface ShownNode {
   certificatePem: string;
 }
 
+/** What is asked at each request; the rest is read from the certificate when it is needed, once in its life. */
+type ShownStanding = Pick<ShownNode, 'node' | 'serial' | 'issuedMs' | 'notAfterMs'>;
+
 interface Shown extends PeerIdentity {
   notBeforeMs: number;
   notAfterMs: number;
-  node: ShownNode | undefined;
+  node: ShownStanding | undefined;
 }
 
 const CLIENT_AUTHENTICATION = '1.3.6.1.5.5.7.3.2';
@@ -50,6 +53,8 @@ const SETTLED_MS = 60_000;
 export class Peers {
   readonly #clock: Clock;
   readonly #authority: X509Certificate;
+  /** Read once: each reading makes a new key. */
+  readonly #authorityKey: KeyObject;
   readonly #roster: Roster;
   readonly #users: Pick<UserRoster, 'counts'>;
   readonly #shown = new WeakMap<ShowingSocket, Shown | 'none'>();
@@ -59,6 +64,7 @@ export class Peers {
   constructor(clock: Clock, authorityPem: string, roster: Roster, users?: Pick<UserRoster, 'counts'>) {
     this.#clock = clock;
     this.#authority = new X509Certificate(authorityPem);
+    this.#authorityKey = this.#authority.publicKey;
     this.#roster = roster;
     this.#users = users ?? { counts: () => true };
   }
@@ -79,8 +85,11 @@ export class Peers {
     } else {
       // When it begins is not asked: this hub wrote that itself, and its clock was or is wrong.
       const standing = this.#roster.standing(shown.node);
-      if (standing === 'successor') this.#promote(shown.node, nowMs);
-      else if (standing !== 'current') return undefined;
+      if (standing === 'successor') {
+        const whole = shownNodeOf(shown.node, socket);
+        if (whole === undefined) return undefined;
+        this.#promote(whole, nowMs);
+      } else if (standing !== 'current') return undefined;
     }
     return { user: shown.user, groups: shown.groups, serial: shown.serial };
   }
@@ -98,7 +107,9 @@ export class Peers {
       (refusal !== undefined && refusal.code !== 'E_IDENTITY_EXPIRED')
     )
       throw refusal ?? noNode();
-    return shown.node;
+    const whole = shownNodeOf(shown.node, socket);
+    if (whole === undefined) throw noNode();
+    return whole;
   }
 
   /** Why a terminal is not let in; undefined when it is. */
@@ -159,7 +170,7 @@ export class Peers {
   #read(socket: ShowingSocket): Shown | 'none' {
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined || certificate.ca) return 'none';
-    const issued = certificate.checkIssued(this.#authority) && certificate.verify(this.#authority.publicKey);
+    const issued = certificate.checkIssued(this.#authority) && certificate.verify(this.#authorityKey);
     if (!issued || !certificate.keyUsage?.includes(CLIENT_AUTHENTICATION)) return 'none';
     const subject = certificate.subject.split('\n').map((part) => part.split(/=(.*)/s));
     const user = subject.find(([key]) => key === 'CN')?.[1];
@@ -174,7 +185,7 @@ export class Peers {
       ...identity,
       notBeforeMs: certificate.validFromDate.getTime(),
       notAfterMs: certificate.validToDate.getTime(),
-      node: name === undefined ? undefined : shownNodeOf(name, certificate),
+      node: name === undefined ? undefined : standingOf(name, certificate),
     };
   }
 }
@@ -189,13 +200,22 @@ export function isAdministrator(identity: PeerIdentity | undefined): boolean {
   return identity?.groups.includes(groups.administrators) ?? false;
 }
 
-function shownNodeOf(node: string, certificate: X509Certificate): ShownNode {
-  const publicKey = certificate.publicKey.export({ type: 'spki', format: 'der' });
+function standingOf(node: string, certificate: X509Certificate): ShownStanding {
   return {
     node,
     serial: certificate.serialNumber,
     issuedMs: issuedMsOf(certificate),
     notAfterMs: certificate.validToDate.getTime(),
+  };
+}
+
+/** Undefined when the connection is gone, and its certificate with it. */
+function shownNodeOf(standing: ShownStanding, socket: ShowingSocket): ShownNode | undefined {
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return undefined;
+  const publicKey = certificate.publicKey.export({ type: 'spki', format: 'der' });
+  return {
+    ...standing,
     keyHash: createHash('sha256').update(publicKey).digest('hex'),
     publicKey,
     certificatePem: certificate.toString(),
