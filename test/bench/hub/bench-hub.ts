@@ -68,6 +68,11 @@ export class BenchHub {
   /** On the same port and data; resolves when it listens. */
   async start(): Promise<void> {
     await this.house.startHub();
+    await this.newClient();
+  }
+
+  /** Before a measurement: a connection that was idle for as long as the hub keeps one is about to be closed. */
+  async newClient(): Promise<void> {
     await this.#client.close();
     this.#client = new HubClient(this.house);
   }

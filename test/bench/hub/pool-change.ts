@@ -132,6 +132,7 @@ class Pool {
     const last: number[] = [];
     const acknowledged: number[] = [];
     const cpu: number[] = [];
+    await this.#hub.newClient();
     await this.#hub.longestBlockMs();
     for (let number = 0; number < count; number += 1) {
       const before = await this.#fleet.tally();
