@@ -2,7 +2,6 @@
 import { Argument, Command, Option } from 'commander';
 import type { LogLevel } from '../../protocol/node/log.ts';
 import { programVersion } from '../../protocol/program-version.ts';
-import { userDaysDefault, userRoles } from '../../protocol/user-certificate.ts';
 import { apply } from './commands/apply.ts';
 import { showAudit } from './commands/audit.ts';
 import { type CheckOptions, check } from './commands/check.ts';
@@ -18,12 +17,10 @@ import { type HubServiceOptions, installHub, uninstallHub } from './commands/hub
 import { deleteImages, listImages, pushToHub } from './commands/image.ts';
 import { decideNodes, moveNodes, setSchedulable, showSession } from './commands/node.ts';
 import { createPool } from './commands/pool.ts';
-import { type RolloutOptions, rolloutHistory, rolloutRestart, rolloutStatus, rolloutUndo } from './commands/rollout.ts';
 import { createToken, deleteTokens, listTokens } from './commands/token.ts';
 import { getTwin, showHistory, watchTwin } from './commands/twin.ts';
 import { type InvokeOptions, invokeAction } from './commands/twin-invoke.ts';
 import { setTwins, unsetTwins } from './commands/twin-set.ts';
-import { createUser, listUsers, revokeUsers } from './commands/user.ts';
 import { version } from './commands/version.ts';
 import { type WaitOptions, wait } from './commands/wait.ts';
 import { shells } from './completion-scripts.ts';
@@ -39,6 +36,8 @@ import {
   wordsOption,
 } from './options.ts';
 import type { World } from './ports.ts';
+import { addRolloutCommands } from './rollout-words.ts';
+import { addUserCommands } from './user-words.ts';
 import { parseWaitCondition } from './wait-condition.ts';
 
 /** Records that `stile audit` shows. */
@@ -138,33 +137,6 @@ function addWaitCommand(program: Command, world: World): void {
     .option('--all', 'all objects of the kind in the namespace')
     .addOption(durationOption('--timeout <duration>', 'how long to wait; 0 looks once', '30s'))
     .action((what, _, command) => wait(world, what, optionsOf<WaitOptions>(command)));
-}
-
-function addRolloutCommands(rollout: Command, world: World): void {
-  rollout
-    .command('status')
-    .description('tell how far a rollout is, until it is over: KIND NAME or KIND/NAME')
-    .argument('<what...>')
-    .addOption(durationOption('--timeout <duration>', 'how long to wait; 0 looks once', '10m'))
-    .action((what, _, command) => rolloutStatus(world, what, optionsOf<RolloutOptions>(command)));
-  rollout
-    .command('history')
-    .description('show what ran before, and why')
-    .argument('<what...>')
-    .addOption(countOption('--revision <number>', 'show this revision as a whole', 1))
-    .action((what, _, command) => rolloutHistory(world, what, optionsOf<RolloutOptions>(command)));
-  rollout
-    .command('undo')
-    .description('go back to the revision before, or to any; shows what that means in each pool')
-    .argument('<what...>')
-    .addOption(countOption('--to-revision <number>', 'go to this revision', 1))
-    .option('--dry-run', 'only tell what would happen')
-    .action((what, _, command) => rolloutUndo(world, what, optionsOf<RolloutOptions>(command)));
-  rollout
-    .command('restart')
-    .description('replace all pods by new ones of the same template')
-    .argument('<what...>')
-    .action((what, _, command) => rolloutRestart(world, what, optionsOf<RolloutOptions>(command)));
 }
 
 function addCompletion(program: Command, world: World): void {
@@ -327,32 +299,6 @@ function addTokenCommands(token: Command, world: World): void {
     .description('make join tokens useless')
     .argument('<id...>')
     .action((ids, _, command) => deleteTokens(world, ids, optionsOf(command)));
-}
-
-function addUserCommands(user: Command, world: World): void {
-  user
-    .command('create')
-    .description('let somebody in: writes a kubeconfig with a certificate and a key of their own')
-    .argument('<name>')
-    .addOption(
-      new Option('--role <role>', 'what they may do: everything, run workloads and terminals, or look')
-        .choices(userRoles)
-        .makeOptionMandatory(),
-    )
-    .addOption(repeatedOption('--pool <pool>', 'an operator may change what belongs to it alone; may be repeated'))
-    .addOption(countOption('--days <count>', `how long the certificate is good (${userDaysDefault})`, 1))
-    .option('-o, --output <file>', 'the kubeconfig that is written, - for stdout (NAME.kubeconfig)')
-    .action((name, _, command) => createUser(world, name, optionsOf(command)));
-  user
-    .command('list')
-    .description('list the users that the hub signed a certificate for, and what is bound to them')
-    .addOption(outputOption())
-    .action((_, command) => listUsers(world, optionsOf(command)));
-  user
-    .command('revoke')
-    .description('end the certificates of users at once, also those signed by hand, and take their roles away')
-    .argument('<name...>')
-    .action((names, _, command) => revokeUsers(world, names, optionsOf(command)));
 }
 
 function addImageCommands(image: Command, world: World): void {

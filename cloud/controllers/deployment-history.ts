@@ -119,7 +119,8 @@ function recordName({ metadata }: Deployment, hash: string, isTaken: (name: stri
   return isTaken(name) ? `${name}-${objectHash(metadata.uid ?? '', 5)}` : name;
 }
 
-function ownerReference({ metadata }: Deployment) {
+/** How what a Deployment makes, its pods and its records, names it. */
+export function ownerReference({ metadata }: Deployment) {
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',

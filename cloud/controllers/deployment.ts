@@ -4,7 +4,7 @@ import type { FieldFault } from '../../protocol/resources/kinds/faults.ts';
 import { deploymentKind, podKind } from '../kinds/registry.ts';
 import type { ReplicaSet } from '../kinds/replica-set.ts';
 import { findCondition } from './condition.ts';
-import { keepHistory, templateInForce } from './deployment-history.ts';
+import { keepHistory, ownerReference, templateInForce } from './deployment-history.ts';
 import { type DeploymentView, planDeployment } from './deployment-plan.ts';
 import { deploymentStatus, isAtRest } from './deployment-status.ts';
 import { objectHash } from './object-hash.ts';
@@ -85,7 +85,8 @@ function newPods(input: DeploymentInput, made: Made, count: number): Pod[] {
   return pods;
 }
 
-function podOf({ metadata }: Deployment, { template, hash }: Made, name: string): Pod {
+function podOf(deployment: Deployment, { template, hash }: Made, name: string): Pod {
+  const { metadata } = deployment;
   const { labels, annotations } = template.metadata ?? {};
   const pod: Pod = {
     apiVersion: 'v1',
@@ -95,16 +96,7 @@ function podOf({ metadata }: Deployment, { template, hash }: Made, name: string)
       ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
       labels: { ...labels, [keys.podTemplateHash]: hash },
       ...(annotations === undefined ? {} : { annotations }),
-      ownerReferences: [
-        {
-          apiVersion: 'apps/v1',
-          kind: 'Deployment',
-          name: metadata.name,
-          uid: metadata.uid ?? '',
-          controller: true,
-          blockOwnerDeletion: true,
-        },
-      ],
+      ownerReferences: [ownerReference(deployment)],
     },
     spec: template.spec,
   };

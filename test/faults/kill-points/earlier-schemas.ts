@@ -24,6 +24,27 @@ const renewedIdentities = [
   'CREATE TABLE node_revocation (node TEXT PRIMARY KEY, revoked_ms INTEGER NOT NULL) STRICT',
 ];
 
+const hubVersion3 = [
+  ...hubTables,
+  ...renewedIdentities,
+  'CREATE INDEX node_event_id ON node_event (node, type, id) WHERE id IS NOT NULL',
+];
+const hubVersion4 = [
+  ...hubVersion3,
+  'CREATE TABLE twin (kind TEXT NOT NULL, key TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (kind, key)) STRICT',
+  'CREATE TABLE twin_log (revision INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, removed INTEGER NOT NULL, object TEXT NOT NULL) STRICT',
+  'CREATE TABLE twin_floor (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT',
+];
+const hubVersion5 = [
+  ...hubVersion4,
+  'CREATE TABLE node_greeting (node TEXT PRIMARY KEY, epoch TEXT NOT NULL) STRICT',
+  'CREATE TABLE twin_change (twin TEXT NOT NULL, uid TEXT NOT NULL, version INTEGER NOT NULL, time_ms INTEGER NOT NULL, who TEXT NOT NULL, patch TEXT, PRIMARY KEY (twin, uid, version)) STRICT',
+];
+const hubVersion6 = [
+  ...hubVersion5,
+  'CREATE TABLE audit_record (place INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL, user TEXT NOT NULL, groups TEXT NOT NULL, source_address TEXT NOT NULL, user_agent TEXT NOT NULL, verb TEXT NOT NULL, resource TEXT NOT NULL, version TEXT NOT NULL, namespace TEXT, name TEXT, code INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT',
+];
+
 /** Version to the statements that made an empty file of it. */
 export const earlierHubSchemas: Readonly<Record<number, readonly string[]>> = {
   1: [
@@ -32,40 +53,10 @@ export const earlierHubSchemas: Readonly<Record<number, readonly string[]>> = {
     liveCertificate,
   ],
   2: [...hubTables, ...renewedIdentities],
-  3: [
-    ...hubTables,
-    ...renewedIdentities,
-    'CREATE INDEX node_event_id ON node_event (node, type, id) WHERE id IS NOT NULL',
-  ],
-  4: [
-    ...hubTables,
-    ...renewedIdentities,
-    'CREATE INDEX node_event_id ON node_event (node, type, id) WHERE id IS NOT NULL',
-    'CREATE TABLE twin (kind TEXT NOT NULL, key TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (kind, key)) STRICT',
-    'CREATE TABLE twin_log (revision INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, removed INTEGER NOT NULL, object TEXT NOT NULL) STRICT',
-    'CREATE TABLE twin_floor (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT',
-  ],
-  5: [
-    ...hubTables,
-    ...renewedIdentities,
-    'CREATE INDEX node_event_id ON node_event (node, type, id) WHERE id IS NOT NULL',
-    'CREATE TABLE twin (kind TEXT NOT NULL, key TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (kind, key)) STRICT',
-    'CREATE TABLE twin_log (revision INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, removed INTEGER NOT NULL, object TEXT NOT NULL) STRICT',
-    'CREATE TABLE twin_floor (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT',
-    'CREATE TABLE node_greeting (node TEXT PRIMARY KEY, epoch TEXT NOT NULL) STRICT',
-    'CREATE TABLE twin_change (twin TEXT NOT NULL, uid TEXT NOT NULL, version INTEGER NOT NULL, time_ms INTEGER NOT NULL, who TEXT NOT NULL, patch TEXT, PRIMARY KEY (twin, uid, version)) STRICT',
-  ],
-  6: [
-    ...hubTables,
-    ...renewedIdentities,
-    'CREATE INDEX node_event_id ON node_event (node, type, id) WHERE id IS NOT NULL',
-    'CREATE TABLE twin (kind TEXT NOT NULL, key TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (kind, key)) STRICT',
-    'CREATE TABLE twin_log (revision INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, removed INTEGER NOT NULL, object TEXT NOT NULL) STRICT',
-    'CREATE TABLE twin_floor (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL) STRICT',
-    'CREATE TABLE node_greeting (node TEXT PRIMARY KEY, epoch TEXT NOT NULL) STRICT',
-    'CREATE TABLE twin_change (twin TEXT NOT NULL, uid TEXT NOT NULL, version INTEGER NOT NULL, time_ms INTEGER NOT NULL, who TEXT NOT NULL, patch TEXT, PRIMARY KEY (twin, uid, version)) STRICT',
-    'CREATE TABLE audit_record (place INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER NOT NULL, user TEXT NOT NULL, groups TEXT NOT NULL, source_address TEXT NOT NULL, user_agent TEXT NOT NULL, verb TEXT NOT NULL, resource TEXT NOT NULL, version TEXT NOT NULL, namespace TEXT, name TEXT, code INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT',
-  ],
+  3: hubVersion3,
+  4: hubVersion4,
+  5: hubVersion5,
+  6: hubVersion6,
 };
 
 const nodeTables = [
