@@ -83,6 +83,7 @@ const packagesOfStile: Uses = {
     'tslib',
     'tsyringe',
   ],
+  ajv: ['fast-deep-equal', 'fast-uri', 'json-schema-traverse'],
   'cli-table3': [
     '@colors/colors',
     'ansi-regex',

@@ -91,7 +91,7 @@ describe.runIf(missing === undefined)('as root with crun', () => {
 
   test('it is told to end and has its grace; then nothing of the pod is left on the machine', async () => {
     await open();
-    const slow = containerPod('u1', `trap 'sleep 0.3; echo done; exit 0' TERM; echo up; ${idle}`);
+    const slow = containerPod('u1', `trap 'sleep 0.3; echo done; sleep 0.5; exit 0' TERM; echo up; ${idle}`);
     const deaf = containerPod('u2', `trap '' TERM; echo up; ${idle}`, { terminationGracePeriodSeconds: 1 });
     node.supervisor.apply([slow, deaf]);
     await logged('u1', /up/);
@@ -99,6 +99,7 @@ describe.runIf(missing === undefined)('as root with crun', () => {
     const log = join(node.directory, 'pods/u1/logs/main.log');
     const { size } = await stat(log);
     expect(size).toBe(3);
+    // The log goes with the pod: it stays half a second after its last word, for this to be read.
     let last = '';
     node.supervisor.apply([]);
     await until('both to be gone', async () => {
