@@ -7,9 +7,11 @@ import {
   invalid as invalidField,
 } from '../../protocol/resources/kinds/faults.ts';
 import type { ResourceReader } from '../../protocol/resources/store/resource-reader.ts';
+import { customKindOf } from '../kinds/custom/custom-kind.ts';
 import { type Definition, definitionKind } from '../kinds/custom/definition.ts';
 import type { Kind } from '../kinds/kind.ts';
 import { isBuiltIn } from '../kinds/registry.ts';
+import { schemas } from '../kinds/structure.ts';
 import type { WriteParts, WrittenKinds } from './write-parts.ts';
 
 /** Definitions that one hub serves. Each costs a few hundred KiB when its objects are written. */
@@ -40,7 +42,9 @@ async function requireServable(
   // One of the hub's own is kept so that a folder of manifests applies, and changes nothing.
   if (isBuiltIn(group, names.plural)) return;
   const faults = nameConflicts(table, definition);
-  if (RESERVED_GROUPS.has(group)) faults.push(invalidField('spec.group', group, 'is kept for kinds of this hub'));
+  const keys = Object.keys(customKindOf(definition).schemas);
+  if (RESERVED_GROUPS.has(group) || keys.some((key) => Object.hasOwn(schemas, key)))
+    faults.push(invalidField('spec.group', group, 'is kept for kinds of this hub'));
   if (conversion?.strategy === 'Webhook')
     faults.push(forbidden('spec.conversion.strategy', 'this hub calls no conversion webhooks: use None'));
   if (faults.length > 0) throw invalid({ kind: definitionKind, name: definition.metadata.name }, faults);
@@ -78,9 +82,10 @@ async function requireStaying(store: Pick<ResourceReader, 'get'>, kind: Kind): P
   throw refuse('MethodNotAllowed', 'create not allowed while custom resource definition is terminating');
 }
 
-function adviceFor({ spec }: Definition): string[] {
-  const { group, names, versions } = spec;
-  if (isBuiltIn(group, names?.plural))
+/** Of an object that nobody has checked yet. */
+function adviceFor({ spec }: Partial<Definition>): string[] {
+  const { group = '', names, versions } = spec ?? {};
+  if (names !== undefined && isBuiltIn(group, names.plural))
     return [`${names.plural}.${group} is a kind of this hub: the definition is kept and changes nothing`];
   const hasRules = JSON.stringify(versions ?? []).includes('"x-kubernetes-validations":[{');
   return hasRules

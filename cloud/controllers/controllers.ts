@@ -207,6 +207,7 @@ type Owner = NonNullable<KubeObject['metadata']['ownerReferences']>[number];
 /** An owner of a kind that is not served here may well live elsewhere. */
 async function isGone({ store, fleet, kindOf }: ControllerContext, object: KubeObject, owner: Owner): Promise<boolean> {
   const kind = kindOf(owner.apiVersion, owner.kind);
+  if (fleet.hasSeenGoing(owner.uid)) return true;
   if (kind === undefined || fleet.has(owner.uid)) return false;
   const found = await store.get(kind, kind.namespaced ? object.metadata.namespace : undefined, owner.name);
   return found?.metadata.uid !== owner.uid;

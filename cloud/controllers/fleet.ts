@@ -36,6 +36,9 @@ import { addInto, requestsOfPod } from './quantity.ts';
 import { isPending } from './scheduling.ts';
 import { controllerOf, keyFrom, keyOf } from './step.ts';
 
+/** Owners that went with dependants; these are collected within moments. */
+const GONE_OWNERS_MAX = 10_000;
+
 /** The group of pending pods that name no pool. */
 const anyPool = '';
 
@@ -68,6 +71,8 @@ export class Fleet {
   readonly podsLackingDigests = new Set<string>();
   readonly #pendingByPool = new ObjectIndex<Pod>();
   readonly #uids = new Set<string>();
+  /** The newest `GONE_OWNERS_MAX`. */
+  readonly #goneOwners = new Set<string>();
 
   /** Takes in one change; `next` is undefined for an object that is gone. */
   apply(kind: Kind, previous: KubeObject | undefined, next: KubeObject | undefined): void {
@@ -75,6 +80,7 @@ export class Fleet {
     const id = `${kind.group}/${kind.kind} ${keyOf(object)}`;
     if (previous?.metadata.uid !== undefined) this.#uids.delete(previous.metadata.uid);
     if (next?.metadata.uid !== undefined) this.#uids.add(next.metadata.uid);
+    this.#rememberOwner(previous?.metadata.uid, next);
     const dependant = next === undefined ? undefined : { kind, object: next };
     this.dependants.move(id, ownerUids(previous), ownerUids(next), dependant);
     if (kind === nodeKind) this.#applyNode(previous as Node | undefined, next as Node | undefined);
@@ -88,6 +94,11 @@ export class Fleet {
     if (kind === deploymentKind) putOwned(this.deployments, this.deploymentsByOwner, previous, next);
     if (kind === replicaSetKind) putOwned(this.replicaSets, this.replicaSetsByOwner, previous, next);
     if (kind === controllerRevisionKind) putOwned(this.revisions, this.revisionsByOwner, previous, next);
+  }
+
+  /** True of an owner that was seen going while others named it. Its kind may be gone with it. */
+  hasSeenGoing(uid: string): boolean {
+    return this.#goneOwners.has(uid);
   }
 
   /** True while an object with this uid is in the copy. */
@@ -128,6 +139,13 @@ export class Fleet {
   makesRoom(pending: Pod, old: Pod): boolean {
     const node = this.nodes.get(old.spec.nodeName ?? '');
     return node !== undefined && misfits(pending, node, this.loadOf(node.metadata.name, old)).length === 0;
+  }
+
+  #rememberOwner(uid: string | undefined, next: KubeObject | undefined): void {
+    if (uid !== undefined && next === undefined && this.dependants.of(uid).length > 0) this.#goneOwners.add(uid);
+    if (this.#goneOwners.size <= GONE_OWNERS_MAX) return;
+    const [oldest] = this.#goneOwners;
+    this.#goneOwners.delete(oldest!);
   }
 
   #applyNode(previous: Node | undefined, next: Node | undefined): void {

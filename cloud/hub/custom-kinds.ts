@@ -80,8 +80,9 @@ export class CustomKinds implements CustomKindsPort {
     if (previous !== undefined && next !== undefined && sameJson(previous.spec, next.spec)) return;
     const { metadata, spec } = (next ?? previous)!;
     const added = next === undefined ? undefined : this.#kindOf(next);
-    if (added === undefined) this.table.remove(metadata.name);
-    else this.table.put(metadata.name, added);
+    if (next === undefined) this.table.remove(metadata.name);
+    // One that cannot be served leaves what was there.
+    else if (added !== undefined) this.table.put(metadata.name, added);
     this.versions.endWatches(spec.group, spec.names.plural);
     for (const listener of [...this.#listeners]) listener();
   }

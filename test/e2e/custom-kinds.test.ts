@@ -124,10 +124,14 @@ describe.skipIf('missing' in binary)('a kind of a user', { timeout: 120_000 }, (
     }
   });
 
-  test('goes with its definition', async () => {
+  test('goes with its definition, and so does what it owns', async () => {
+    const uid = await ok(['get', 'ts', 'a', '-o', 'jsonpath={.metadata.uid}']);
+    const owner = `{apiVersion: venue.example/v1, kind: Turnstile, name: a, uid: ${uid}}`;
+    await ok('apply -f -', `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: left, ownerReferences: [${owner}]}\n`);
     await ok('delete crd turnstiles.venue.example');
     const gone = await kubectl('get turnstiles');
     expect([gone.code, gone.stderr]).toEqual([1, expect.stringContaining('could not find the requested resource')]);
     expect(await ok('get crd')).toBe('');
+    await house.waitFor('what it owned to go', async () => (await kubectl('get cm left')).code !== 0);
   });
 });

@@ -15,6 +15,7 @@ import {
   required,
 } from '../../../protocol/resources/kinds/faults.ts';
 import { isDnsLabel, isDnsSubdomain } from '../../../protocol/resources/kinds/names.ts';
+import { sameJson } from '../../../protocol/resources/store/json-value.ts';
 import { defineKind } from '../define-kind.ts';
 import { fill } from '../fill.ts';
 import { parsePath } from '../json-path.ts';
@@ -28,6 +29,8 @@ export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 const VERSIONS_MAX = 20;
 /** Columns of one table. */
 const COLUMNS_MAX = 50;
+/** Fields by which lists are narrowed, as upstream. */
+const SELECTABLE_FIELDS_MAX = 8;
 
 export interface DefinitionNames {
   plural: string;
@@ -94,11 +97,16 @@ export const definitionKind = defineKind<Definition>({
   },
   validate: (next, previous) => [
     ...nameFaults(next),
-    ...versionFaults(next.spec),
+    // A schema that was let in is not compiled again with each write of its definition.
+    ...(sameJson(next.spec.versions, previous?.spec.versions) ? [] : versionFaults(next.spec)),
     ...(previous === undefined ? [] : changeFaults(next, previous)),
   ],
   settle: established,
 });
+
+/** Groups of Kubernetes itself: who defines kinds in them says who has agreed, as upstream asks. */
+const APPROVAL = 'api-approved.kubernetes.io';
+const protectedGroup = /(^|\.)(k8s|kubernetes)\.io$/;
 
 function nameFaults({ metadata, spec }: Definition): FieldFault[] {
   const { group, names } = spec;
@@ -110,6 +118,10 @@ function nameFaults({ metadata, spec }: Definition): FieldFault[] {
   const wrongGroup =
     isDnsSubdomain(group) ?? (group.includes('.') ? undefined : 'should be a domain with at least one dot');
   if (wrongGroup) faults.push(invalid('spec.group', group, wrongGroup));
+  if (protectedGroup.test(group) && !metadata.annotations?.[APPROVAL])
+    faults.push(
+      required(`metadata.annotations[${APPROVAL}]`, 'a group of Kubernetes itself needs who has approved it'),
+    );
   const words = { plural, singular, kind: kind.toLowerCase(), listKind: listKind.toLowerCase() };
   for (const [member, word] of Object.entries(words)) faults.push(...wordFaults(`spec.names.${member}`, word));
   for (const [index, word] of shortNames.entries()) faults.push(...wordFaults(`spec.names.shortNames[${index}]`, word));
@@ -141,7 +153,7 @@ function versionFaults({ versions }: Definition['spec']): FieldFault[] {
     const schema = version.schema?.openAPIV3Schema;
     if (schema === undefined) faults.push(required(`${path}.schema.openAPIV3Schema`, 'schemas are required'));
     else faults.push(...schemaFaults(schema, `${path}.schema.openAPIV3Schema`));
-    faults.push(...columnFaults(version, path), ...scaleFaults(version, path));
+    faults.push(...columnFaults(version, path), ...scaleFaults(version, path), ...selectorFaults(version, path));
   }
   return faults;
 }
@@ -158,6 +170,14 @@ function columnFaults({ additionalPrinterColumns = [] }: DefinitionVersion, path
       ...pathFaults(`${place}.jsonPath`, jsonPath),
     ];
   });
+}
+
+function selectorFaults({ selectableFields = [] }: DefinitionVersion, path: string): FieldFault[] {
+  if (selectableFields.length > SELECTABLE_FIELDS_MAX)
+    return [invalid(`${path}.selectableFields`, selectableFields.length, `may be at most ${SELECTABLE_FIELDS_MAX}`)];
+  return selectableFields.flatMap(({ jsonPath }, index) =>
+    pathFaults(`${path}.selectableFields[${index}].jsonPath`, jsonPath),
+  );
 }
 
 function scaleFaults({ subresources }: DefinitionVersion, path: string): FieldFault[] {
@@ -207,7 +227,8 @@ function established(next: Definition, previous: Definition | undefined, nowMs: 
   const stored = next.status?.storedVersions ?? previous?.status?.storedVersions ?? [];
   const storage = spec.versions.find((version) => version.storage)?.name;
   const finalizers = metadata.finalizers ?? [];
-  const held = previous !== undefined || finalizers.includes(cleanupFinalizer);
+  // Whoever replaces a definition may have left it out.
+  const held = metadata.deletionTimestamp !== undefined || finalizers.includes(cleanupFinalizer);
   return {
     ...next,
     metadata: held ? metadata : { ...metadata, finalizers: [...finalizers, cleanupFinalizer] },

@@ -14,14 +14,24 @@ import { isRecord, type JsonSchema, typeMembers } from './json-schema.ts';
 import { rulesFault, valueFaults, valueRules } from './value-rules.ts';
 
 /** Schemas within one schema; a hostile one could hold the hub for long. */
-const SCHEMA_NODES_MAX = 20_000;
+const SCHEMA_NODES_MAX = 10_000;
 const SCHEMA_DEPTH_MAX = 64;
 /** Faults that one answer lists. */
 const FAULTS_MAX = 32;
 
 const types = ['object', 'array', 'string', 'integer', 'number', 'boolean'];
 /** Keywords that no structural schema has. */
-const banned = ['$ref', '$schema', 'additionalItems', 'definitions', 'dependencies', 'id', 'patternProperties'];
+const banned = [
+  '$ref',
+  '$schema',
+  '$id',
+  '$async',
+  'additionalItems',
+  'definitions',
+  'dependencies',
+  'id',
+  'patternProperties',
+];
 /** Said once, outside of the alternatives. */
 const notInAlternatives = ['type', 'default', 'description', 'additionalProperties', 'nullable', 'title'];
 const listTypes = ['atomic', 'set', 'map'];
@@ -43,29 +53,35 @@ export function schemaFaults(schema: JsonSchema, path: string): FieldFault[] {
 }
 
 function visit(walk: Walk, schema: JsonSchema, path: string, depth: number): void {
-  const { faults } = walk;
-  if (faults.length >= FAULTS_MAX) return;
-  walk.nodes += 1;
-  if (walk.nodes > SCHEMA_NODES_MAX || depth > SCHEMA_DEPTH_MAX) {
-    faults.push(
-      invalid(path, '(too large)', `may have ${SCHEMA_NODES_MAX} parts, nested ${SCHEMA_DEPTH_MAX} deep, and no more`),
-    );
-    return;
-  }
-  if (!isRecord(schema)) {
-    faults.push(invalid(path, schema, 'must be a schema'));
-    return;
-  }
-  for (const keyword of banned)
-    if (schema[keyword] !== undefined)
-      faults.push(forbidden(`${path}.${keyword}`, 'is not part of a structural schema'));
-  faults.push(...typeFaults(schema, path), ...shapeFaults(schema, path));
-  alternativesFaults(walk, schema, path);
+  if (!entered(walk, schema, path, depth)) return;
+  walk.faults.push(...typeFaults(schema, path), ...shapeFaults(schema, path));
+  visitAlternatives(walk, schema, path, depth);
   for (const [name, member] of Object.entries(schema.properties ?? {}))
     if (depth > 0 || !typeMembers.has(name)) visit(walk, member, `${path}.properties[${name}]`, depth + 1);
   if (isRecord(schema.additionalProperties))
     visit(walk, schema.additionalProperties as JsonSchema, `${path}.additionalProperties`, depth + 1);
   if (schema.items !== undefined) visit(walk, schema.items, `${path}.items`, depth + 1);
+}
+
+/** Counts one part more, and looks at what no part may have; false where there is no going on. */
+function entered(walk: Walk, schema: JsonSchema, path: string, depth: number): boolean {
+  const { faults } = walk;
+  if (faults.length >= FAULTS_MAX) return false;
+  walk.nodes += 1;
+  if (walk.nodes > SCHEMA_NODES_MAX || depth > SCHEMA_DEPTH_MAX) {
+    faults.push(
+      invalid(path, '(too large)', `may have ${SCHEMA_NODES_MAX} parts, nested ${SCHEMA_DEPTH_MAX} deep, and no more`),
+    );
+    return false;
+  }
+  if (!isRecord(schema)) {
+    faults.push(invalid(path, schema, 'must be a schema'));
+    return false;
+  }
+  for (const keyword of banned)
+    if (schema[keyword] !== undefined)
+      faults.push(forbidden(`${path}.${keyword}`, 'is not part of a structural schema'));
+  return true;
 }
 
 function typeFaults(schema: JsonSchema, path: string): FieldFault[] {
@@ -96,25 +112,32 @@ function shapeFaults(schema: JsonSchema, path: string): FieldFault[] {
 }
 
 /** Alternatives narrow what is said outside of them; they add nothing that pruning or defaulting would have to know. */
-function alternativesFaults(walk: Walk, schema: JsonSchema, path: string): void {
+function visitAlternatives(walk: Walk, schema: JsonSchema, path: string, depth: number): void {
   const groups = { allOf: schema.allOf, anyOf: schema.anyOf, oneOf: schema.oneOf, not: schema.not && [schema.not] };
-  const intOrString = schema['x-kubernetes-int-or-string'] === true;
+  const typed = schema['x-kubernetes-int-or-string'] === true;
   for (const [keyword, alternatives] of Object.entries(groups))
-    for (const [index, alternative] of (alternatives ?? []).entries()) {
-      const place = `${path}.${keyword}[${index}]`;
-      walk.nodes += 1;
-      for (const member of notInAlternatives)
-        if (isRecord(alternative) && alternative[member] !== undefined && !(intOrString && member === 'type'))
-          walk.faults.push(forbidden(`${place}.${member}`, 'must be said outside of alternatives to be structural'));
-    }
+    for (const [index, alternative] of (alternatives ?? []).entries())
+      visitAlternative(walk, alternative, `${path}.${keyword}[${index}]`, depth + 1, typed);
 }
 
-/** Defaults must be what the schema itself allows. */
+function visitAlternative(walk: Walk, schema: JsonSchema, path: string, depth: number, typed: boolean): void {
+  if (!entered(walk, schema, path, depth)) return;
+  for (const member of notInAlternatives)
+    if (schema[member] !== undefined && !(typed && member === 'type'))
+      walk.faults.push(forbidden(`${path}.${member}`, 'must be said outside of alternatives to be structural'));
+  visitAlternatives(walk, schema, path, depth);
+  for (const [name, member] of Object.entries(schema.properties ?? {}))
+    visitAlternative(walk, member, `${path}.properties[${name}]`, depth + 1, false);
+  if (isRecord(schema.items)) visitAlternative(walk, schema.items as JsonSchema, `${path}.items`, depth + 1, false);
+}
+
+/** Defaults must be what the schema itself allows. One of an object or a list is looked at when an object gets it. */
 function defaultFaults(schema: JsonSchema, path: string): FieldFault[] {
   const faults: FieldFault[] = [];
   for (const [name, member] of Object.entries(schema.properties ?? {})) {
     const place = `${path}.properties[${name}]`;
-    if (member.default !== undefined)
+    const isLeaf = member.properties === undefined && member.items === undefined;
+    if (member.default !== undefined && isLeaf)
       faults.push(...valueFaults(valueRules(member), member.default, `${place}.default`));
     faults.push(...defaultFaults(member, place));
   }

@@ -7,27 +7,53 @@ import {
   required,
   unsupported,
 } from '../../../protocol/resources/kinds/faults.ts';
+import { boundedPattern } from './bounded-pattern.ts';
 import { isRecord, type JsonSchema, memberOf } from './json-schema.ts';
 
 /** Faults that one answer lists. */
 const FAULTS_MAX = 32;
 
-const ajv = new Ajv({
-  strict: false,
-  allErrors: true,
-  logger: false,
-  // A finding says what it was found in.
-  verbose: true,
-  addUsedSchema: false,
-  // Upstream's patterns are those of RE2.
-  unicodeRegExp: false,
-  formats: {
-    int32: { type: 'number', validate: (value: number) => Number.isInteger(value) && Math.abs(value) < 2 ** 31 },
-    int64: { type: 'number', validate: (value: number) => Number.isInteger(value) },
-    'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i,
-    date: /^\d{4}-\d\d-\d\d$/,
-  },
-});
+/** Keywords that say something of a value, as the library has them. Whatever else a schema says is not for it. */
+const keywords = [
+  'type',
+  'format',
+  'required',
+  'enum',
+  'nullable',
+  'pattern',
+  'minLength',
+  'maxLength',
+  'multipleOf',
+  'minItems',
+  'maxItems',
+  'minProperties',
+  'maxProperties',
+] as const;
+
+const patterns = Object.assign((pattern: string) => boundedPattern(pattern), { code: 'boundedPattern' });
+
+/** A library of its own for each schema: it keeps whatever it has compiled for as long as it lives. */
+function library(): Ajv {
+  return new Ajv({
+    strict: false,
+    // The first fault ends the search: an object of a million wrong items would hold the hub for seconds.
+    allErrors: false,
+    logger: false,
+    // A finding says what it was found in.
+    verbose: true,
+    addUsedSchema: false,
+    validateSchema: false,
+    ownProperties: true,
+    unicodeRegExp: false,
+    code: { regExp: patterns },
+    formats: {
+      int32: { type: 'number', validate: (value: number) => Number.isInteger(value) && Math.abs(value) < 2 ** 31 },
+      int64: { type: 'number', validate: (value: number) => Number.isInteger(value) },
+      'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i,
+      date: /^\d{4}-\d\d-\d\d$/,
+    },
+  });
+}
 
 /** A schema that is made ready when it is first needed. */
 export interface ValueRules {
@@ -49,37 +75,24 @@ export function rulesFault(schema: JsonSchema): string | undefined {
   }
 }
 
-/** All faults of `value`, which stands at `path` of its object; `''` for the object itself. */
+/** What is wrong with `value`: the first fault of its structure, or all items that are there twice. It stands at `path` of its object; `''` for the object itself. */
 export function valueFaults(rules: ValueRules, value: unknown, path = ''): FieldFault[] {
   rules.check ??= compiled(rules.schema);
   const faults = rules.check(value) ? [] : (rules.check.errors ?? []).map((error) => faultOf(error, path));
-  return [...faults, ...repetitions(rules.schema, value, path)].slice(0, FAULTS_MAX);
+  return faults.length > 0 ? faults : repetitions(rules.schema, value, path).slice(0, FAULTS_MAX);
 }
 
 function compiled(schema: JsonSchema): ValidateFunction {
-  const own = validated(schema);
-  const check = ajv.compile(own);
-  // The library remembers every schema it has seen, also those that are gone.
-  ajv.removeSchema(own);
-  return check;
+  return library().compile(validated(schema));
 }
 
 /** The schema as the library reads it: what Kubernetes words in its own way is said in plain JSON schema. */
 function validated(schema: JsonSchema): AnySchema {
-  const {
-    minimum,
-    maximum,
-    exclusiveMinimum,
-    exclusiveMaximum,
-    default: _default,
-    example: _example,
-    ...rest
-  } = schema;
-  const own: Record<string, unknown> = { ...rest };
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
+  const own: Record<string, unknown> = {};
+  for (const keyword of keywords) if (schema[keyword] !== undefined) own[keyword] = schema[keyword];
   if (minimum !== undefined) own[exclusiveMinimum === true ? 'exclusiveMinimum' : 'minimum'] = minimum;
-  else delete own.exclusiveMinimum;
   if (maximum !== undefined) own[exclusiveMaximum === true ? 'exclusiveMaximum' : 'maximum'] = maximum;
-  else delete own.exclusiveMaximum;
   if (schema['x-kubernetes-int-or-string'] === true) own.type = ['integer', 'string'];
   if (own.type === undefined || own.type === '') delete own.type;
   if (own.type === undefined) delete own.nullable;

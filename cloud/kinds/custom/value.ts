@@ -33,7 +33,7 @@ function completedMembers(
     else if (keepsUnknown) kept.push([name, member]);
   }
   for (const [name, { default: given }] of Object.entries(schema.properties ?? {}))
-    if (given !== undefined && (value[name] === undefined || value[name] === null))
+    if (given !== undefined && (!Object.hasOwn(value, name) || value[name] === undefined || value[name] === null))
       kept.push([name, completed(schema.properties![name]!, structuredClone(given))]);
   // Not by assignment: a member may be called `__proto__`.
   return Object.fromEntries(kept);

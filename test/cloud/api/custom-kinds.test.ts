@@ -186,6 +186,54 @@ describe('a definition', () => {
     expect([created.code, created.headers.warning]).toEqual([201, expect.stringContaining('x-kubernetes-validations')]);
   });
 
+  it.each([
+    ['$async', { $async: true }, 'not part of a structural schema'],
+    [
+      'a banned word within an alternative',
+      { properties: { a: { type: 'object', not: { $ref: '#' } } } },
+      'structural',
+    ],
+  ])('whose schema has %s is refused', async (_what, part, says) => {
+    const refused = await post(
+      crds,
+      definition({ versions: [{ ...version, schema: { openAPIV3Schema: { ...schema, ...part } } }] }),
+    );
+    expect([refused.code, refused.body.message]).toEqual([422, expect.stringContaining(says)]);
+  });
+
+  it.each([
+    ['without a spec', {}, 'spec'],
+    [
+      'with a field to select by that is no path',
+      { spec: definition({ versions: [{ ...version, selectableFields: [{ jsonPath: '[' }] }] }).spec },
+      'selectableFields[0]',
+    ],
+    [
+      'in a group of Kubernetes itself',
+      { spec: definition({ group: 'core.api.k8s.io' }).spec },
+      'api-approved.kubernetes.io',
+    ],
+  ])('%s is refused', async (_what, change, says) => {
+    const { spec: _spec, ...rest } = definition();
+    const refused = await post(crds, { ...rest, ...change });
+    expect([refused.code, refused.body.message]).toEqual([422, expect.stringContaining(says)]);
+  });
+
+  it('that is replaced without its finalizer still takes its objects with it', async () => {
+    const { body } = await post(crds, definition());
+    await post(gates, gate('a'));
+    const { finalizers: _finalizers, ...metadata } = body.metadata;
+    const replaced = await server.ask('PUT', `${crds}/gates.venue.example`, { body: { ...body, metadata } });
+    expect([replaced.code, replaced.body.metadata.finalizers]).toEqual([
+      200,
+      ['customresourcecleanup.apiextensions.k8s.io'],
+    ]);
+    await server.ask('DELETE', `${crds}/gates.venue.example`);
+    await expect.poll(async () => (await server.ask('GET', `${crds}/gates.venue.example`)).code).toBe(404);
+    await post(crds, definition());
+    expect((await server.ask('GET', gates)).body.items).toEqual([]);
+  });
+
   it('may not change its scope, nor lose a version that was stored', async () => {
     await post(crds, definition());
     const scope = await server.ask('PATCH', `${crds}/gates.venue.example`, {
@@ -226,6 +274,41 @@ describe('an object of a kind that was added', () => {
   ])('with the spec %j is refused', async (spec, says) => {
     const refused = await post(gates, gate('a', spec));
     expect([refused.code, refused.body.message]).toEqual([422, expect.stringContaining(says)]);
+  });
+
+  it.each([
+    ['in linear time', '^(([a-z0-9]+-?)*[a-z0-9])+$'],
+    ['or in time', '^(([a-z0-9]{1,40}-?){1,40}){1,40}$'],
+  ])('is held to patterns %s: a text that is made for it holds nobody', async (_how, pattern) => {
+    const properties = { spec: { type: 'object', properties: { code: { type: 'string', pattern } } } };
+    const versions = [
+      { ...version, additionalPrinterColumns: [], schema: { openAPIV3Schema: { type: 'object', properties } } },
+    ];
+    const changed = await server.ask('PATCH', `${crds}/gates.venue.example`, {
+      body: { spec: { versions } },
+      headers: merge,
+    });
+    expect(changed.code).toBe(200);
+    const beganMs = performance.now();
+    expect((await post(gates, gate('a', { code: `${'a'.repeat(60)}!` }))).code).toBe(422);
+    expect(performance.now() - beganMs).toBeLessThan(5_000);
+    expect((await post(gates, gate('a', { code: 'abc' }))).code).toBe(201);
+  });
+
+  it('of a million faults is refused for the first', async () => {
+    const zones = Array.from({ length: 300_000 }, () => 1);
+    const beganMs = performance.now();
+    expect((await post(gates, gate('a', { lanes: 2, zones }))).code).toBe(422);
+    expect(performance.now() - beganMs).toBeLessThan(5_000);
+  });
+
+  it('may have members called as what every object inherits', async () => {
+    const properties = { spec: { type: 'object', properties: { constructor: { type: 'string', default: 'x' } } } };
+    const versions = [
+      { ...version, additionalPrinterColumns: [], schema: { openAPIV3Schema: { type: 'object', properties } } },
+    ];
+    await server.ask('PATCH', `${crds}/gates.venue.example`, { body: { spec: { versions } }, headers: merge });
+    expect((await post(gates, gate('a', {}))).body.spec).toEqual({ constructor: 'x' });
   });
 
   it('is patched, but not strategically, and applied item by item', async () => {
