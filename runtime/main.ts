@@ -20,10 +20,12 @@ import { ControlServer, type Controls } from './control/control-server.ts';
 import { controlSocketPath } from './control/control-socket.ts';
 import { ctl } from './control/ctl.ts';
 import { openStoreWithRoom, writableDirectory } from './data-directory.ts';
+import { engineHeap } from './engine-heap.ts';
 import { enrolOverHttps, renewOverHttps } from './identity/enrol-over-https.ts';
 import { floorFile } from './identity/floor-file.ts';
 import { enrol, type Identity, loadIdentity } from './identity/identity.ts';
 import { OwnIdentity } from './identity/own-identity.ts';
+import { keepIdleHeapSmall } from './idle-heap.ts';
 import { blobsOverHttps } from './images/blob-source.ts';
 import { ImageStore } from './images/image-store.ts';
 import { LocalApi } from './local-api/local-api.ts';
@@ -40,6 +42,7 @@ import {
   readMachine,
 } from './machine.ts';
 import { runJs } from './main-js.ts';
+import { memoryRoomBytes, memoryRoomCondition } from './memory-room.ts';
 import { install, uninstall } from './service/service.ts';
 import { tellDiskNews } from './store/disk-news.ts';
 import { WearWatch } from './store/flash-wear.ts';
@@ -259,6 +262,8 @@ async function serve(env: Env, parts: Parts): Promise<void> {
     care = watchStore(env, { journal, reserved, store, dataDir, terminal, wear }, (error) => stopping.abort(error));
     watchIdentity(care, own, mended, terminal);
     care.spawn((signal) => untilAborted(signal, () => updates.run(signal)));
+    care.spawn((signal) => untilAborted(signal, () => keepIdleHeapSmall(env.clock, engineHeap(), signal)));
+    await tellMemoryRoom(env, terminal);
     attendance = await attend(env, care, dataDir, controls);
     env.log.info('started', { node: own.current.name, version: programVersion, dataDir });
     await new Promise<void>((done) => stopping.signal.addEventListener('abort', () => done(), { once: true }));
@@ -279,6 +284,13 @@ async function serve(env: Env, parts: Parts): Promise<void> {
   }
   const reason: unknown = stopping.signal.reason;
   if (!(reason instanceof AppError && reason.code === 'E_CANCELLED')) throw reason;
+}
+
+/** Before it matters: a runtime that the kernel kills has no last words. */
+async function tellMemoryRoom(env: Env, terminal: Terminal): Promise<void> {
+  const condition = memoryRoomCondition(await memoryRoomBytes());
+  if (condition.status !== 'True') env.log.warn('memory is short', { message: condition.message });
+  terminal.nodeCondition(condition);
 }
 
 /** The terminal with the ports of this machine. `onFailure` hears what it cannot go on with. */

@@ -224,6 +224,8 @@ export const adapters: readonly Exception[] = [
   { path: 'runtime/workloads/root-view.ts', reason: "links of a container's view" },
   { path: 'runtime/store/write-counters.ts', reason: 'reads /proc/self/io' },
   { path: 'runtime/workloads/strays.ts', reason: 'looks for processes in /proc and kills them' },
+  { path: 'runtime/engine-heap.ts', reason: 'asks the engine for its heap' },
+  { path: 'runtime/memory-room.ts', reason: 'reads what the kernel allows' },
   { path: 'runtime/young-generation.ts', reason: 'sets a flag of the engine' },
   { path: 'runtime/workloads/termination-message.ts', reason: 'last words of containers as files' },
 ];

@@ -12,7 +12,7 @@ const PODS = 10;
 const PAGE = 500;
 
 const method =
-  'Started anew each time, connected to its hub; `/proc/PID/smaps_rollup` of the runtime alone, ten seconds after it was ready. ' +
+  'Started anew each time, connected to its hub; `/proc/PID/smaps_rollup` of the runtime alone, thirty seconds after it was ready. ' +
   'The peer, as long after its start, is a bare Node with an empty HTTP server. Each runs from an engine file of its own, because ' +
   'pages that many processes share would be divided among them.';
 
@@ -46,7 +46,7 @@ export const memoryWithLargeView: Bench = {
   title: 'Memory with 10 000 services and endpoint slices',
   method:
     'The view holds 10 000 services and as many endpoint slices, and all of both were listed once through the local API, in pages ' +
-    'of 500. The hub is away: nothing else differs from the idle runtime. Started anew each time, ten seconds after the list. ' +
+    'of 500. The hub is away: nothing else differs from the idle runtime. Started anew each time, thirty seconds after the list. ' +
     'The peer is a bare Node with an empty HTTP server.',
   figures: figures.map(({ aim: _, ...figure }) => figure),
   open: async (stage) => {
@@ -78,7 +78,7 @@ async function contestOf(
   all: readonly JoinedTerminal[],
   started: (terminal: JoinedTerminal) => Promise<TimedProcess>,
 ): Promise<Contest> {
-  const settleMs = stage.quick ? 500 : 10_000;
+  const settleMs = stage.quick ? 500 : 30_000;
   const bareEngine = await ownEngine(stage, 'bare');
   return {
     subjects: all.map((terminal) => ({
